@@ -1,0 +1,1 @@
+COMMENT ON COLUMN {{ table(table_name) }}.{{ ident(column) }} IS {{ lit(comment) }}

@@ -1,0 +1,1 @@
+COMMENT ON TABLE {{ table(table_name) }} IS {{ lit(comment) }}

@@ -1,0 +1,1 @@
+CREATE DATABASE IF NOT EXISTS {{ ident(schema) }} CHARACTER SET utf8mb4

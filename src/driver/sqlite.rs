@@ -1,0 +1,178 @@
+//! SQLite over rusqlite. Its calls block, each for a short while; the program runs commands away from the thread that hears signals.
+
+use super::{Access, Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
+use crate::error::{Code, Error};
+use crate::history::{time_from_text, time_text};
+use crate::model::Kind;
+use crate::profile::{Profile, Target};
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use rusqlite::types::{ToSqlOutput, Value as Native, ValueRef};
+use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
+use std::time::Duration;
+
+/// How long a statement waits for another process's write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn connect(profile: &Profile, access: Access) -> Result<Box<dyn Driver>, Error> {
+    let Target::File(path) = &profile.target else {
+        return Err(Error::internal("a SQLite profile names no file"));
+    };
+    let flags = match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+    };
+    if access != Access::Create && !path.exists() {
+        return Err(Error::new(
+            Code::StoreMissing,
+            format!("there is no file {}", path.display()),
+            "check the path, or run `amx-schema enable` to make the store",
+        ));
+    }
+    let connection = Connection::open_with_flags(path, flags).map_err(fold)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fold)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(fold)?;
+    Ok(Box::new(Sqlite { connection, locked: false }))
+}
+
+struct Sqlite {
+    connection: Connection,
+    /// Whether an outer transaction holds the file's write lock.
+    locked: bool,
+}
+
+#[async_trait]
+impl Driver for Sqlite {
+    async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
+        run(&self.connection, sql, params)
+    }
+
+    async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError> {
+        let mut statement = self.connection.prepare(sql).map_err(fold)?;
+        let mut rows = statement.query(params_from_iter(params)).map_err(fold)?;
+        let mut answer = vec![];
+        while let Some(row) = rows.next().map_err(fold)? {
+            answer.push(decode(row, kinds)?);
+        }
+        Ok(answer)
+    }
+
+    async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op, Error>>) -> Result<(), Failure> {
+        let (begin, commit, rollback) = match self.locked {
+            true => ("SAVEPOINT batch", "RELEASE batch", "ROLLBACK TO batch; RELEASE batch"),
+            false => ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"),
+        };
+        self.connection.execute_batch(begin).map_err(fold)?;
+        let mut landed = Ok(());
+        while let Some(op) = ops.next().await {
+            landed = match op {
+                Err(error) => Err(Failure::Source(error)),
+                Ok(Op::Execute { sql, params, expect }) => match run(&self.connection, &sql, &params) {
+                    Ok(touched) if expect.is_some_and(|expected| expected != touched) => Err(Failure::Overtaken),
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(error.into()),
+                },
+                Ok(Op::Load(load)) => insert(&self.connection, &load).map_err(Failure::from),
+            };
+            if landed.is_err() {
+                break;
+            }
+        }
+        let landed = landed.and_then(|()| self.connection.execute_batch(commit).map_err(|error| fold(error).into()));
+        if landed.is_err() {
+            // SQLite may have rolled back by itself already, as on a full disk.
+            let _ = self.connection.execute_batch(rollback);
+        }
+        landed
+    }
+
+    async fn try_lock(&mut self, _name: &str) -> Result<bool, DriverError> {
+        self.connection.busy_timeout(Duration::ZERO).map_err(fold)?;
+        let begun = self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fold);
+        self.connection.busy_timeout(BUSY_TIMEOUT).map_err(fold)?;
+        match begun {
+            Ok(()) => {
+                self.locked = true;
+                Ok(true)
+            }
+            Err(error) if error.kind == ErrorKind::LockTimeout => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn unlock(&mut self) -> Result<(), DriverError> {
+        if std::mem::take(&mut self.locked) {
+            self.connection.execute_batch("COMMIT").map_err(fold)?;
+        }
+        Ok(())
+    }
+
+    async fn close(self: Box<Self>) {
+        // Closing writes nothing; what was to be written is committed.
+        let _ = self.connection.close();
+    }
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Value::Text(Some(text)) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Integer(Some(number)) => ToSqlOutput::Owned(Native::Integer(*number)),
+            Value::Boolean(Some(truth)) => ToSqlOutput::Owned(Native::Integer(i64::from(*truth))),
+            Value::Time(Some(time)) => ToSqlOutput::Owned(Native::Text(time_text(*time))),
+            Value::Text(None) | Value::Integer(None) | Value::Boolean(None) | Value::Time(None) => ToSqlOutput::Owned(Native::Null),
+        })
+    }
+}
+
+fn run(connection: &Connection, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
+    let mut statement = connection.prepare(sql).map_err(fold)?;
+    statement.execute(params_from_iter(params)).map(|touched| touched as u64).map_err(fold)
+}
+
+fn insert(connection: &Connection, load: &Load) -> Result<(), DriverError> {
+    let marks = vec!["?"; load.columns.len()].join(", ");
+    let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", load.table, load.columns.join(", "));
+    let mut statement = connection.prepare_cached(&sql).map_err(fold)?;
+    load.rows.iter().try_for_each(|row| statement.execute(params_from_iter(row)).map(|_| ()).map_err(fold))
+}
+
+fn decode(row: &rusqlite::Row<'_>, kinds: &[Kind]) -> Result<Row, DriverError> {
+    let column = |(at, kind): (usize, &Kind)| {
+        let shape = |error: rusqlite::Error| DriverError::shape(at, error);
+        Ok(match kind {
+            Kind::Key | Kind::Text | Kind::Json | Kind::Literal => Value::Text(row.get(at).map_err(shape)?),
+            Kind::Integer => Value::Integer(row.get(at).map_err(shape)?),
+            Kind::Boolean => Value::Boolean(row.get(at).map_err(shape)?),
+            Kind::Timestamp => Value::Time(match row.get::<_, Option<String>>(at).map_err(shape)? {
+                None => None,
+                Some(text) => Some(time_from_text(&text).ok_or_else(|| DriverError::shape(at, format!("'{text}' is not a time")))?),
+            }),
+        })
+    };
+    kinds.iter().enumerate().map(column).collect()
+}
+
+/// Folds what SQLite says. Codes: <https://www.sqlite.org/rescode.html>.
+fn fold(error: rusqlite::Error) -> DriverError {
+    use rusqlite::ErrorCode as Native;
+    use rusqlite::ffi;
+    let message = error.to_string();
+    let code = error.sqlite_error().copied();
+    let kind = match code.map(|code| (code.code, code.extended_code)) {
+        Some((_, ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE)) => ErrorKind::Duplicate,
+        Some((Native::ConstraintViolation, _)) => ErrorKind::NotNull,
+        Some((Native::DatabaseBusy | Native::DatabaseLocked, _)) => ErrorKind::LockTimeout,
+        Some((Native::ReadOnly | Native::PermissionDenied | Native::AuthorizationForStatementDenied, _)) => ErrorKind::Denied,
+        Some((Native::CannotOpen, _)) => ErrorKind::Unreachable,
+        Some((Native::DiskFull, _)) => ErrorKind::Full,
+        Some((Native::NotADatabase | Native::DatabaseCorrupt, _)) => ErrorKind::Corrupt,
+        Some((Native::TooBig, _)) => ErrorKind::TooLong,
+        Some((Native::Unknown, _)) if message.contains("no such table") || message.contains("no such column") => ErrorKind::Missing,
+        Some((Native::Unknown, _)) if message.contains("already exists") || message.contains("duplicate column") => ErrorKind::Exists,
+        _ => ErrorKind::Other,
+    };
+    DriverError::new(kind, message)
+}

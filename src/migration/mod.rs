@@ -1,0 +1,106 @@
+//! Versioned migrations: the set that this build embeds, their checksums, the files they are committed in, and the engine that applies them.
+
+mod catalog;
+mod engine;
+mod files;
+mod tokens;
+
+pub use catalog::Catalog;
+pub use engine::{Applied, Engine, Migrated, Pending, StoreState};
+pub use files::{Folder, Written};
+
+use crate::dialect::{Backend, Dialect, SCHEMA_PLACEHOLDER, SchemaName};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::render::Step;
+use crate::script;
+use refinery_core::Migration as RefineryMigration;
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "migrations/"]
+struct Embedded;
+
+/// One version of a store on one backend.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// Its number, from 1.
+    pub version: u32,
+    /// Its name, as in `V1__tables.sql`.
+    pub name: String,
+    /// Its statements, the schema being [`SCHEMA_PLACEHOLDER`].
+    pub steps: Vec<Step>,
+    /// What refinery keeps and compares: over name, number and tokens.
+    refinery: RefineryMigration,
+}
+
+impl Migration {
+    fn from_file(text: &str, version: u32, name: &str, dialect: &Dialect) -> Result<Migration> {
+        let refinery = RefineryMigration::unapplied(&file_stem(version, name), &tokens::normalized(text))
+            .map_err(|error| Error::internal(format!("V{version}__{name}: {error}")))?;
+        Ok(Migration { version, name: name.into(), steps: script::steps_of(text, dialect), refinery })
+    }
+
+    /// The checksum that the ledger keeps.
+    pub fn checksum(&self) -> String {
+        self.refinery.checksum().to_string()
+    }
+
+    /// The steps for a schema.
+    pub fn steps_in(&self, schema: &SchemaName) -> Vec<Step> {
+        let named = |step: &Step| Step { effect: step.effect.clone(), sql: step.sql.replace(SCHEMA_PLACEHOLDER, &schema.folded) };
+        self.steps.iter().map(named).collect()
+    }
+}
+
+/// All versions of a model on one backend.
+#[derive(Debug, Clone)]
+pub struct MigrationSet {
+    /// What they make.
+    pub model: Model,
+    /// The backend's dialect.
+    pub dialect: &'static Dialect,
+    /// The versions, oldest first.
+    pub migrations: Vec<Migration>,
+}
+
+impl MigrationSet {
+    /// The set that this build embeds.
+    pub fn embedded(backend: Backend) -> Result<MigrationSet> {
+        let file = |path: &str| Embedded::get(path).and_then(|file| String::from_utf8(file.data.into_owned()).ok());
+        MigrationSet::from_files(Model::embedded()?, backend, file)
+    }
+
+    /// The set of a model that has no files.
+    pub fn rendered(model: Model, backend: Backend) -> Result<MigrationSet> {
+        let dialect = backend.dialect()?;
+        let text = |version: u32| script::migration_file(&model, dialect, version);
+        let migrations = model.versions.iter().map(|(&version, name)| Migration::from_file(&text(version)?, version, name, dialect));
+        Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect })
+    }
+
+    fn from_files(model: Model, backend: Backend, file: impl Fn(&str) -> Option<String>) -> Result<MigrationSet> {
+        let dialect = backend.dialect()?;
+        let migrations = model.versions.iter().map(|(&version, name)| {
+            let path = format!("{backend}/{}.sql", file_stem(version, name));
+            let text = file(&path).ok_or_else(|| Error::internal(format!("migrations/{path} is not in this build")))?;
+            Migration::from_file(&text, version, name, dialect)
+        });
+        Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect })
+    }
+
+    /// The newest version.
+    pub fn latest(&self) -> u32 {
+        self.model.latest()
+    }
+
+    /// The checksum of each version, oldest first.
+    pub fn checksums(&self) -> Vec<String> {
+        self.migrations.iter().map(Migration::checksum).collect()
+    }
+}
+
+/// A file's name without its ending, in the form that refinery reads.
+fn file_stem(version: u32, name: &str) -> String {
+    format!("V{version}__{name}")
+}

@@ -1,0 +1,776 @@
+//! A database that a user named or gave as a URL: where it is, as whom to log in, and how far its certificate must be checked.
+
+use crate::dialect::Backend;
+use crate::error::{Code, Error, Result};
+use crate::secret::{SecretRef, expand};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// One value of `config.yml`, as YAML 1.1 and 1.2 readers both understand it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Scalar {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Text, which may be a secret: there is no `Debug` on purpose.
+    Text(String),
+}
+
+impl From<bool> for Scalar {
+    fn from(value: bool) -> Self {
+        Scalar::Bool(value)
+    }
+}
+
+impl From<i64> for Scalar {
+    fn from(value: i64) -> Self {
+        Scalar::Int(value)
+    }
+}
+
+impl From<&str> for Scalar {
+    fn from(value: &str) -> Self {
+        Scalar::Text(value.to_owned())
+    }
+}
+
+/// A connection, named in `config.yml` or given as a URL.
+///
+/// Only `secret` can hold one, and it prints as `***`; everything else may be shown.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The name under `db_profiles`; none where a URL was given.
+    pub name: Option<String>,
+    /// The engine behind it.
+    pub backend: Backend,
+    /// Where it is.
+    pub target: Target,
+    /// The password, or the access token of Databricks.
+    pub secret: Option<SecretRef>,
+    fields: BTreeMap<&'static str, String>,
+}
+
+/// Where a profile's database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A server that is reached by host and port.
+    Server(Server),
+    /// A SQLite file.
+    File(PathBuf),
+    /// A cloud service (Snowflake, BigQuery, Databricks): its driver reads the fields with [`Profile::field`].
+    Service,
+}
+
+/// A server that is reached by host and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// A name, an address (IPv6 without brackets), or for PostgreSQL the folder of a socket.
+    pub host: String,
+    /// The port; the engine's own where none was given.
+    pub port: u16,
+    /// The login name; the engine's client decides where there is none.
+    pub user: Option<String>,
+    /// The database; on Oracle the service name, else the SID.
+    pub database: Option<String>,
+    /// How far the line is secured.
+    pub tls: Tls,
+}
+
+/// How far a line is secured, resolved from the profile so that a driver needs no rule of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// What is asked of the line.
+    pub mode: TlsMode,
+    /// The certificates to trust instead of the operating system's.
+    pub roots: Option<PathBuf>,
+}
+
+/// What is asked of a line, in libpq's terms; MySQL's five words mean five of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsMode {
+    /// Never TLS.
+    Disable,
+    /// TLS only where the server refuses to do without.
+    Allow,
+    /// TLS where the server has it; no certificate is checked.
+    Prefer,
+    /// Always TLS; no certificate is checked.
+    Require,
+    /// Always TLS, with a certificate that a trusted authority signed, for whatever host.
+    VerifyCa,
+    /// Always TLS, with a certificate that a trusted authority signed for this host.
+    VerifyFull,
+}
+
+impl TlsMode {
+    /// libpq's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            TlsMode::Disable => "disable",
+            TlsMode::Allow => "allow",
+            TlsMode::Prefer => "prefer",
+            TlsMode::Require => "require",
+            TlsMode::VerifyCa => "verify-ca",
+            TlsMode::VerifyFull => "verify-full",
+        }
+    }
+
+    /// The mode that libpq's or MySQL's word stands for, in any case.
+    fn from_word(word: &str) -> Option<TlsMode> {
+        Some(match word.to_ascii_lowercase().replace('_', "-").as_str() {
+            "disable" | "disabled" => TlsMode::Disable,
+            "allow" => TlsMode::Allow,
+            "prefer" | "preferred" => TlsMode::Prefer,
+            "require" | "required" => TlsMode::Require,
+            "verify-ca" => TlsMode::VerifyCa,
+            "verify-full" | "verify-identity" => TlsMode::VerifyFull,
+            _ => return None,
+        })
+    }
+}
+
+/// The fields that an entry under `db_profiles` may have beside `backend`; others are kept in the file and ignored.
+pub fn fields(backend: Backend) -> &'static [&'static str] {
+    match backend {
+        Backend::PostgreSql | Backend::Redshift => &["host", "port", "user", "password", "database", "sslmode", "sslrootcert"],
+        Backend::MySql => &["host", "port", "user", "password", "database", "ssl_disabled", "ssl_ca", "sslmode"],
+        Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
+        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database"],
+        Backend::Snowflake => &["account", "user", "password", "private_key_path", "database", "warehouse", "role"],
+        Backend::BigQuery => &["project", "dataset", "credentials_path", "location"],
+        Backend::Databricks => &["host", "http_path", "access_token", "catalog", "tls_trusted_ca_file"],
+        Backend::Sqlite => &["path"],
+    }
+}
+
+/// The word that AMX itself writes for a backend: it knows SQL Server as `mssql` only.
+pub fn amx_word(backend: Backend) -> &'static str {
+    match backend {
+        Backend::SqlServer => "mssql",
+        other => other.word(),
+    }
+}
+
+fn default_port(backend: Backend) -> u16 {
+    match backend {
+        Backend::MySql => 3306,
+        Backend::SqlServer => 1433,
+        Backend::Oracle => 1521,
+        Backend::Redshift => 5439,
+        _ => 5432,
+    }
+}
+
+impl Profile {
+    /// A profile from its fields. Empty text counts as absent, as AMX writes it. Relative paths are seen from `base`.
+    pub fn from_fields(name: Option<&str>, backend: Backend, given: &[(String, Scalar)], base: &Path) -> Result<Profile> {
+        let given = Given { name, backend, base, values: given };
+        let target = match backend {
+            Backend::Sqlite => Target::File(expand(&given.needed("path")?, base)),
+            Backend::Snowflake => {
+                given.needed("account")?;
+                given.needed("user")?;
+                Target::Service
+            }
+            Backend::BigQuery => {
+                given.needed("project")?;
+                Target::Service
+            }
+            Backend::Databricks => {
+                given.needed("host")?;
+                given.needed("http_path")?;
+                Target::Service
+            }
+            Backend::PostgreSql | Backend::MySql | Backend::SqlServer | Backend::Oracle | Backend::Redshift => Target::Server(given.server()?),
+        };
+        let mut shown = BTreeMap::new();
+        for field in fields(backend) {
+            if !is_secret(field)
+                && let Some(text) = given.any(field)
+            {
+                shown.insert(*field, text);
+            }
+        }
+        // People paste the address of the workspace: AMX takes the host out of it too.
+        if backend == Backend::Databricks
+            && let Some(host) = shown.get_mut("host")
+        {
+            let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://");
+            *host = given.host(bare.split('/').next().unwrap_or_default())?;
+        }
+        let secret_field = fields(backend).iter().find(|field| is_secret(field));
+        let secret = secret_field.map(|field| given.text(field)).transpose()?.flatten();
+        Ok(Profile {
+            name: name.map(str::to_owned),
+            backend,
+            target,
+            secret: secret.as_deref().map(SecretRef::parse),
+            fields: shown,
+        })
+    }
+
+    /// A profile from a URL as the documentation shows them. No error repeats any part of the URL that could be a secret.
+    pub fn from_url(text: &str) -> Result<Profile> {
+        let (backend, given) = read_url(text)?;
+        // A relative path is what the user's shell means by it.
+        Profile::from_fields(None, backend, &given, Path::new("")).map_err(|error| Error { code: Code::Usage, ..error })
+    }
+
+    /// A field of the backend's own, such as `warehouse`, as text. Never the secret.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+
+    /// Where it is, in a few words and without a secret: `db.example.com/analytics`, `xy12345.eu-west-1/DEV`.
+    pub fn summary(&self) -> String {
+        let (place, inside) = match &self.target {
+            Target::File(path) => return path.display().to_string(),
+            Target::Server(server) => {
+                let host = if server.host.contains(':') { format!("[{}]", server.host) } else { server.host.clone() };
+                let place = if server.port == default_port(self.backend) { host } else { format!("{host}:{}", server.port) };
+                (place, server.database.as_deref())
+            }
+            Target::Service => {
+                let (place, inside) = match self.backend {
+                    Backend::BigQuery => ("project", "dataset"),
+                    Backend::Databricks => ("host", "catalog"),
+                    _ => ("account", "database"),
+                };
+                (self.field(place).unwrap_or_default().to_owned(), self.field(inside))
+            }
+        };
+        match inside {
+            Some(inside) => format!("{place}/{inside}"),
+            None => place,
+        }
+    }
+}
+
+/// `prod-pg (postgresql) db.example.com/analytics`, as the chooser shows it.
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name} ")?;
+        }
+        write!(f, "({}) {}", self.backend.word(), self.summary())
+    }
+}
+
+fn is_secret(field: &str) -> bool {
+    matches!(field, "password" | "access_token")
+}
+
+/// The fields as they were given, and whom to name when one is wrong. Its errors name fields and never repeat a value.
+struct Given<'a> {
+    name: Option<&'a str>,
+    backend: Backend,
+    base: &'a Path,
+    values: &'a [(String, Scalar)],
+}
+
+impl Given<'_> {
+    fn wrong(&self, what: impl fmt::Display) -> Error {
+        match self.name {
+            Some(name) => Error::new(
+                Code::ConfigInvalid,
+                format!("profile `{name}` ({}): {what}", self.backend.word()),
+                format!("correct the entry `{name}` under `db_profiles` in config.yml"),
+            ),
+            None => Error::new(Code::ConfigInvalid, format!("the {} URL: {what}", self.backend.word()), "correct the URL"),
+        }
+    }
+
+    fn value(&self, field: &str) -> Option<&Scalar> {
+        self.values.iter().find(|(name, _)| name == field).map(|(_, value)| value).filter(|value| !matches!(value, Scalar::Text(text) if text.is_empty()))
+    }
+
+    /// Any value, as text to be shown.
+    fn any(&self, field: &str) -> Option<String> {
+        self.value(field).map(|value| match value {
+            Scalar::Bool(value) => value.to_string(),
+            Scalar::Int(value) => value.to_string(),
+            Scalar::Text(text) => text.clone(),
+        })
+    }
+
+    fn text(&self, field: &str) -> Result<Option<String>> {
+        match self.value(field) {
+            Some(Scalar::Bool(_)) => Err(self.wrong(format_args!("`{field}` is a yes or no to YAML where text is needed; put it in quotes"))),
+            _ => Ok(self.any(field)),
+        }
+    }
+
+    fn needed(&self, field: &str) -> Result<String> {
+        self.text(field)?.ok_or_else(|| self.wrong(format_args!("`{field}` is missing")))
+    }
+
+    fn flag(&self, field: &str) -> Result<Option<bool>> {
+        match self.value(field) {
+            None => Ok(None),
+            Some(Scalar::Bool(value)) => Ok(Some(*value)),
+            Some(Scalar::Text(text)) => truth(text).map(Some).ok_or(()),
+            Some(Scalar::Int(value)) => match value {
+                0 => Ok(Some(false)),
+                1 => Ok(Some(true)),
+                _ => Err(()),
+            },
+        }
+        .map_err(|()| self.wrong(format_args!("`{field}` is neither yes nor no")))
+    }
+
+    fn server(&self) -> Result<Server> {
+        // AMX takes `localhost` where a profile names no host.
+        let host = self.host(&self.text("host")?.unwrap_or_else(|| "localhost".to_owned()))?;
+        let database = match (self.text("database")?, self.backend) {
+            (sid, Backend::Oracle) => match self.text("service_name")?.or(sid) {
+                None => return Err(self.wrong("`service_name` (or `database`, the SID) is missing")),
+                database => database,
+            },
+            // The database that every PostgreSQL has; libpq would take one named as the user, which seldom exists.
+            (None, Backend::PostgreSql) => Some("postgres".to_owned()),
+            (database, _) => database,
+        };
+        Ok(Server { port: self.port()?, user: self.text("user")?, database, tls: self.tls(&host)?, host })
+    }
+
+    /// The host, checked to be one: what a mistyped URL puts here may be part of a password.
+    fn host(&self, text: &str) -> Result<String> {
+        let host = text.trim();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let socket_folder = host.starts_with('/') && self.backend == Backend::PostgreSql;
+        let plain = host.parse::<IpAddr>().is_ok() || !host.contains(|c: char| c.is_whitespace() || c.is_control() || "/@:,?#\\".contains(c));
+        match plain && !host.is_empty() || socket_folder {
+            true => Ok(host.to_owned()),
+            false => Err(self.wrong("`host` is neither one host's name nor an address")),
+        }
+    }
+
+    fn port(&self) -> Result<u16> {
+        let port = match self.value("port") {
+            None => return Ok(default_port(self.backend)),
+            Some(Scalar::Int(port)) => u16::try_from(*port).ok(),
+            Some(Scalar::Text(text)) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+            Some(_) => None,
+        };
+        match port {
+            // AMX's own default for every backend is 5432, which it takes for "none given" on all but PostgreSQL.
+            Some(5432) if self.name.is_some() => Ok(default_port(self.backend)),
+            Some(port) if port > 0 => Ok(port),
+            _ => Err(self.wrong("`port` is not a number from 1 to 65535")),
+        }
+    }
+
+    fn tls(&self, host: &str) -> Result<Tls> {
+        let default = if is_local(host) { TlsMode::Prefer } else { TlsMode::VerifyFull };
+        let explicit = match self.text("sslmode")? {
+            None => None,
+            Some(word) => Some(TlsMode::from_word(&word).ok_or_else(|| {
+                self.wrong("`sslmode` is none of disable, allow, prefer, require, verify-ca, verify-full (MySQL: disabled, preferred, required, verify_ca, verify_identity)")
+            })?),
+        };
+        match self.backend {
+            Backend::PostgreSql | Backend::Redshift => self.tls_of_libpq(explicit, default),
+            Backend::MySql => {
+                let roots = self.text("ssl_ca")?.map(|path| expand(&path, self.base));
+                let mode = match explicit {
+                    // AMX writes `ssl_disabled: false` into every profile, so that only `true` says anything.
+                    _ if self.flag("ssl_disabled")? == Some(true) => TlsMode::Disable,
+                    Some(TlsMode::Allow) => return Err(self.wrong("`sslmode` has no `allow` on MySQL")),
+                    Some(mode) => mode,
+                    // As AMX's MySQL client has it: whoever names an authority wants the certificate checked.
+                    None if roots.is_some() => TlsMode::VerifyFull,
+                    None => default,
+                };
+                Ok(Tls { mode, roots })
+            }
+            Backend::SqlServer => {
+                let trusting = self.flag("trust_server_certificate")? == Some(true);
+                let mode = match self.flag("encrypt")? {
+                    Some(false) => TlsMode::Disable,
+                    _ if trusting => TlsMode::Require,
+                    Some(true) => TlsMode::VerifyFull,
+                    None => default,
+                };
+                Ok(Tls { mode, roots: None })
+            }
+            _ => Ok(Tls { mode: default, roots: None }),
+        }
+    }
+
+    /// `sslmode` and `sslrootcert` with libpq's own rules for how they act on each other.
+    fn tls_of_libpq(&self, explicit: Option<TlsMode>, default: TlsMode) -> Result<Tls> {
+        let roots = self.text("sslrootcert")?;
+        if roots.as_deref() == Some("system") {
+            return match explicit {
+                None | Some(TlsMode::VerifyFull) => Ok(Tls { mode: TlsMode::VerifyFull, roots: None }),
+                Some(_) => Err(self.wrong("`sslrootcert: system` goes with `sslmode: verify-full` only")),
+            };
+        }
+        let roots = match (roots, explicit) {
+            (Some(path), _) => Some(expand(&path, self.base)),
+            // libpq's default file, which counts only where `sslmode` was given in words.
+            (None, Some(_)) => std::env::home_dir().map(|home| home.join(".postgresql/root.crt")).filter(|path| path.is_file()),
+            (None, None) => None,
+        };
+        let mode = match explicit {
+            // For backwards compatibility libpq checks the chain under `require` too as soon as it has certificates.
+            Some(TlsMode::Require) if roots.is_some() => TlsMode::VerifyCa,
+            Some(mode) => mode,
+            None => default,
+        };
+        Ok(Tls { mode, roots })
+    }
+}
+
+/// Whether a connection to the host stays on this machine.
+fn is_local(host: &str) -> bool {
+    let name = host.trim_end_matches('.');
+    host.starts_with('/')
+        || name.eq_ignore_ascii_case("localhost")
+        || match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => address.is_loopback(),
+            Ok(IpAddr::V6(address)) => address.is_loopback() || address.to_ipv4_mapped().is_some_and(|address| address.is_loopback()),
+            Err(_) => false,
+        }
+}
+
+/// A word for yes or no: YAML 1.1's, in any case.
+pub(crate) fn truth(word: &str) -> Option<bool> {
+    match word.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Some(true),
+        "false" | "no" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+fn bad_url(what: impl Into<String>, hint: impl Into<String>) -> Error {
+    Error::new(Code::Usage, what, hint)
+}
+
+const URL_FORM: &str = "write it as postgresql://user@host:5432/db, mysql://user@host/db or sqlite:///path/to/shared.db";
+
+/// The backend and the fields in a URL.
+fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
+    let Some((scheme, rest)) = text.trim().split_once("://") else {
+        return Err(bad_url("the URL has no `://`", URL_FORM));
+    };
+    // SQLAlchemy's `postgresql+psycopg2` names a driver after the backend.
+    let word = scheme.split('+').next().unwrap_or(scheme).to_ascii_lowercase();
+    let backend = Backend::from_word(&word).map_err(|error| match error.code {
+        Code::StoreUnsupported => error,
+        // What precedes `://` in a garbled URL may be anything, so it is not repeated.
+        _ => bad_url("the URL names no backend that AMX knows", URL_FORM),
+    })?;
+    if rest.contains('#') {
+        return Err(bad_url("the URL has a `#`", "write it as %23"));
+    }
+    let mut given = Vec::new();
+    if backend == Backend::Sqlite {
+        if rest.contains('?') {
+            return Err(bad_url("a SQLite URL takes no parameters", "write a `?` in the path as %3F"));
+        }
+        given.push(("path".to_owned(), Scalar::Text(decode(rest)?)));
+        return Ok((backend, given));
+    }
+    let url = url::Url::parse(&format!("amx://{rest}")).map_err(|error| {
+        bad_url(format!("the {} URL cannot be read: {error}", backend.word()), "in user name and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23")
+    })?;
+    let place = match backend {
+        Backend::Snowflake => "account",
+        Backend::BigQuery => "project",
+        _ => "host",
+    };
+    let inside = match backend {
+        Backend::Oracle => "service_name",
+        Backend::BigQuery => "dataset",
+        Backend::Databricks => "catalog",
+        _ => "database",
+    };
+    let secret = if backend == Backend::Databricks { "access_token" } else { "password" };
+    let known = fields(backend);
+    let mut put = |field: &str, raw: &str| -> Result<()> {
+        if !raw.is_empty() {
+            given.push((field.to_owned(), Scalar::Text(decode(raw)?)));
+        }
+        Ok(())
+    };
+    // The URL's own places come first, and the first value of a field is the one that counts.
+    put(place, url.host_str().unwrap_or_default())?;
+    if known.contains(&"user") {
+        put("user", url.username())?;
+    }
+    if known.contains(&secret) {
+        put(secret, url.password().unwrap_or_default())?;
+    } else if url.password().is_some() {
+        return Err(bad_url(format!("a {} URL takes no password", backend.word()), "give `credentials_path` as a parameter"));
+    }
+    match url.port() {
+        Some(_) if !known.contains(&"port") => return Err(bad_url(format!("a {} URL takes no port", backend.word()), "leave the port out")),
+        Some(port) => put("port", &port.to_string())?,
+        None => {}
+    }
+    let path = url.path().strip_prefix('/').unwrap_or_default();
+    if path.contains('@') {
+        // The rest of a password with a bare `/` in it ends up here.
+        return Err(bad_url(format!("the path of the {} URL has a `@`", backend.word()), "write @ as %40, and / in a password as %2F"));
+    }
+    if path.trim_end_matches('/').contains('/') {
+        return Err(bad_url(format!("the path of the {} URL has more than one part", backend.word()), "write a `/` within a name as %2F"));
+    }
+    put(inside, path.trim_end_matches('/'))?;
+    for pair in url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = match decode(key)?.to_ascii_lowercase().replace('-', "_") {
+            key if key == "ssl_mode" => "sslmode".to_owned(),
+            key => key,
+        };
+        if !known.contains(&key.as_str()) {
+            // A password with a bare `?` ends up here, so the parameter is not repeated.
+            let others: Vec<&str> = known.iter().copied().filter(|field| !is_secret(field)).collect();
+            return Err(bad_url(format!("the {} URL has a parameter that is not known", backend.word()), format!("it may have: {}", others.join(", "))));
+        }
+        put(&key, value)?;
+    }
+    Ok((backend, given))
+}
+
+fn decode(text: &str) -> Result<String> {
+    match percent_encoding::percent_decode_str(text).decode_utf8() {
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => Err(bad_url("the URL is not UTF-8 once its %-codes are read", "write a bare % as %25")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    fn url(text: &str) -> Profile {
+        Profile::from_url(text).unwrap()
+    }
+
+    fn server(text: &str) -> Server {
+        server_of(&url(text))
+    }
+
+    fn server_of(profile: &Profile) -> Server {
+        match &profile.target {
+            Target::Server(server) => server.clone(),
+            other => panic!("no server: {other:?}"),
+        }
+    }
+
+    fn plain(profile: &Profile) -> String {
+        match &profile.secret {
+            Some(SecretRef::Plain(secret)) => secret.expose_secret().to_owned(),
+            other => panic!("no plain secret: {other:?}"),
+        }
+    }
+
+    fn named(backend: Backend, given: &[(&str, Scalar)]) -> Result<Profile> {
+        let given: Vec<(String, Scalar)> = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Profile::from_fields(Some("p"), backend, &given, Path::new("/home/ann/.amx"))
+    }
+
+    fn mode(text: &str) -> TlsMode {
+        server(text).tls.mode
+    }
+
+    #[test]
+    fn a_postgresql_url_is_read_in_full() {
+        let profile = url("postgresql://ann:p%40ss%2Fw%23@db.example.com:6432/ana%20lytics?sslmode=require&sslrootcert=/etc/ca.pem");
+        let server = server_of(&profile);
+        assert_eq!((server.host.as_str(), server.port), ("db.example.com", 6432));
+        assert_eq!((server.user.as_deref(), server.database.as_deref()), (Some("ann"), Some("ana lytics")));
+        assert_eq!(server.tls, Tls { mode: TlsMode::VerifyCa, roots: Some("/etc/ca.pem".into()) });
+        assert_eq!(plain(&profile), "p@ss/w#");
+        assert_eq!(profile.name, None);
+    }
+
+    #[test]
+    fn each_backend_has_its_default_port() {
+        for (text, port) in [("pg://h/d", 5432), ("mariadb://h/d", 3306), ("mssql://h/d", 1433), ("oracle://u@h/s", 1521), ("redshift://h/d", 5439)] {
+            assert_eq!(server(text).port, port, "{text}");
+        }
+    }
+
+    #[test]
+    fn cloud_urls_fill_their_own_fields() {
+        let snowflake = url("snowflake://bob:pw@xy12345.eu-west-1/DEV?warehouse=W&role=R");
+        assert_eq!((snowflake.field("warehouse"), snowflake.field("role"), snowflake.field("user")), (Some("W"), Some("R"), Some("bob")));
+        assert_eq!(snowflake.summary(), "xy12345.eu-west-1/DEV");
+        let bigquery = url("bigquery://my-project/ds?location=EU");
+        assert_eq!((bigquery.summary().as_str(), bigquery.field("location")), ("my-project/ds", Some("EU")));
+        let databricks = url("databricks://token:dapi1@dbc-1.cloud.databricks.com/main?http_path=/sql/1.0/warehouses/abc");
+        assert_eq!((databricks.summary().as_str(), databricks.field("http_path")), ("dbc-1.cloud.databricks.com/main", Some("/sql/1.0/warehouses/abc")));
+        assert_eq!(plain(&databricks), "dapi1");
+        assert_eq!(databricks.field("access_token"), None);
+        assert_eq!(server("oracle://u@h:1522/svc.example").database.as_deref(), Some("svc.example"));
+    }
+
+    #[test]
+    fn a_sqlite_url_holds_a_path() {
+        for (text, path) in [("sqlite:///a/b%20c.db", "/a/b c.db"), ("sqlite://shared.db", "shared.db"), ("sqlite://./x/y.db", "./x/y.db")] {
+            assert_eq!(url(text).target, Target::File(path.into()));
+        }
+        let home = std::env::home_dir().unwrap();
+        assert_eq!(url("sqlite://~/s.db").target, Target::File(home.join("s.db")));
+        assert_eq!(Profile::from_url("sqlite://").unwrap_err().code, Code::Usage);
+    }
+
+    #[test]
+    fn hosts_may_be_ipv6_or_a_socket_folder() {
+        assert_eq!(server("postgresql://u@[::1]:5433/d").host, "::1");
+        assert_eq!(url("postgresql://u@[::1]:5433/d").summary(), "[::1]:5433/d");
+        assert_eq!(server("postgresql:///d?host=/run/postgresql").host, "/run/postgresql");
+        assert_eq!(server("postgresql:///d").host, "localhost");
+    }
+
+    #[test]
+    fn no_url_error_repeats_the_password() {
+        for text in [
+            "postgresql://u:hunter2@host:99999/d",
+            "postgresql://u:hunter2@host:port/d",
+            "postgresql://u:hunter2@/d",
+            "postgresql://u:hunter2@host/d?sslmode=sometimes",
+            "postgresql://u:hunter2@host/a/b",
+            "postgresql://u:hunter2@host/d#x",
+            "postgresql://u:hunter2@ho st/d",
+            "postgresql://u:hunter2@host/%ff",
+            "postgresql://u:hunter2#x@host/d",
+            "postgresql://u:12?hunter2@host/d",
+            "postgresql://u:12/hunter2@host/d",
+            "postgresql://u:hunter2/x@host/d",
+            "postgresql://u:12/hunter2@host",
+            "postgresql://u:a@hunter2,b@host,c/d",
+            "postgresql://u@host/d?passwrd=hunter2",
+            "postgresql://u@host/d?hunter2",
+            "hunter2://u@host/d",
+            "u:hunter2@host/d",
+            "hunter2",
+            "clickhouse://u:hunter2@h/d",
+            "duckdb://u:hunter2@h/d",
+            "bigquery://u:hunter2@project",
+            "snowflake://u:hunter2@acc:80/db",
+            "oracle://u:hunter2@host",
+            "sqlite:///x?password=hunter2",
+        ] {
+            let error = Profile::from_url(text).expect_err(text);
+            assert!(!format!("{error}{error:?}").contains("hunter2"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_backend_without_row_updates_is_refused_by_its_own_code() {
+        for text in ["clickhouse://h/d", "duckdb:///x.duckdb"] {
+            assert_eq!(Profile::from_url(text).unwrap_err().code, Code::StoreUnsupported);
+        }
+    }
+
+    #[test]
+    fn neither_debug_nor_display_nor_summary_shows_the_secret() {
+        for text in ["postgresql://u:hunter2@h/d", "databricks://token:hunter2@h/c?http_path=/x", "snowflake://u:hunter2@a/d", "mysql://u@h/d?password=hunter2"] {
+            let profile = url(text);
+            assert_eq!(plain(&profile), "hunter2");
+            assert!(!format!("{profile:?}{profile:#?}{profile}{}", profile.summary()).contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_not_local_is_verified_in_full() {
+        for text in ["postgresql://h/d", "mysql://h/d", "redshift://h/d", "sqlserver://h/d", "postgresql://192.168.1.2/d", "postgresql://localhost.example.com/d"] {
+            assert_eq!(server(text).tls, Tls { mode: TlsMode::VerifyFull, roots: None }, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_local_host_takes_tls_where_it_is_to_be_had() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", ""] {
+            assert_eq!(mode(&format!("postgresql://{host}/d")), TlsMode::Prefer, "{host}");
+            assert_eq!(mode(&format!("mysql://{host}/d")), TlsMode::Prefer, "{host}");
+        }
+    }
+
+    #[test]
+    fn sslmode_means_what_libpq_means_by_it() {
+        for word in ["disable", "allow", "prefer", "verify-ca", "verify-full"] {
+            assert_eq!(mode(&format!("postgresql://h/d?sslmode={word}")).word(), word);
+            assert_eq!(mode(&format!("postgresql://localhost/d?sslmode={word}")).word(), word);
+        }
+        assert_eq!(mode("postgresql://h/d?sslmode=require&sslrootcert=/ca"), TlsMode::VerifyCa);
+        assert_eq!(server("postgresql://localhost/d?sslrootcert=system").tls, Tls { mode: TlsMode::VerifyFull, roots: None });
+        assert!(Profile::from_url("postgresql://h/d?sslmode=require&sslrootcert=system").is_err());
+    }
+
+    #[test]
+    fn mysql_has_its_own_words() {
+        assert_eq!(mode("mysql://h/d?ssl-mode=REQUIRED"), TlsMode::Require);
+        assert_eq!(mode("mysql://h/d?ssl-mode=VERIFY_IDENTITY"), TlsMode::VerifyFull);
+        assert_eq!(mode("mysql://h/d?ssl_disabled=true"), TlsMode::Disable);
+        assert_eq!(server("mysql://localhost/d?ssl-ca=/ca.pem").tls, Tls { mode: TlsMode::VerifyFull, roots: Some("/ca.pem".into()) });
+        assert!(Profile::from_url("mysql://h/d?sslmode=allow").is_err());
+        let written_by_amx = named(Backend::MySql, &[("host", "h".into()), ("ssl_disabled", false.into()), ("ssl_ca", "".into())]).unwrap();
+        assert_eq!(server_of(&written_by_amx).tls.mode, TlsMode::VerifyFull);
+    }
+
+    #[test]
+    fn sql_server_has_its_own_fields() {
+        assert_eq!(mode("sqlserver://h/d?encrypt=no"), TlsMode::Disable);
+        assert_eq!(mode("sqlserver://h/d?encrypt=yes&trust_server_certificate=yes"), TlsMode::Require);
+        assert_eq!(mode("sqlserver://localhost/d?encrypt=yes"), TlsMode::VerifyFull);
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_and_not_repeated() {
+        for (backend, given, field) in [
+            (Backend::PostgreSql, ("port", Scalar::from("hunter2")), "port"),
+            (Backend::PostgreSql, ("port", Scalar::from(70_000)), "port"),
+            (Backend::PostgreSql, ("port", Scalar::from(0)), "port"),
+            (Backend::PostgreSql, ("port", Scalar::from("+1")), "port"),
+            (Backend::PostgreSql, ("password", Scalar::from(true)), "password"),
+            (Backend::PostgreSql, ("sslmode", Scalar::from("hunter2")), "sslmode"),
+            (Backend::PostgreSql, ("host", Scalar::from("u:hunter2@h")), "host"),
+            (Backend::MySql, ("ssl_disabled", Scalar::from("hunter2")), "ssl_disabled"),
+            (Backend::Oracle, ("host", Scalar::from("h")), "service_name"),
+            (Backend::Snowflake, ("user", Scalar::from("u")), "account"),
+            (Backend::BigQuery, ("dataset", Scalar::from("d")), "project"),
+            (Backend::Databricks, ("host", Scalar::from("h")), "http_path"),
+            (Backend::Sqlite, ("path", Scalar::from("")), "path"),
+        ] {
+            let error = named(backend, &[given]).unwrap_err();
+            assert_eq!(error.code, Code::ConfigInvalid);
+            assert!(error.message.contains(&format!("`{field}`")) && error.message.contains("`p`"), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn paths_in_config_are_seen_from_the_home_folder() {
+        let profile = named(Backend::Sqlite, &[("path", "shared.db".into())]).unwrap();
+        assert_eq!(profile.target, Target::File("/home/ann/.amx/shared.db".into()));
+        let profile = named(Backend::PostgreSql, &[("host", "h".into()), ("sslrootcert", "ca.pem".into())]).unwrap();
+        assert_eq!(server_of(&profile).tls.roots, Some("/home/ann/.amx/ca.pem".into()));
+    }
+
+    #[test]
+    fn amxs_placeholder_port_is_no_port_but_on_postgresql() {
+        for (backend, port) in [(Backend::MySql, 3306), (Backend::Redshift, 5439), (Backend::PostgreSql, 5432)] {
+            assert_eq!(server_of(&named(backend, &[("port", 5432.into())]).unwrap()).port, port);
+        }
+        assert_eq!(server("redshift://h:5432/d").port, 5432, "a URL says what it means");
+    }
+
+    #[test]
+    fn the_summary_is_that_of_the_chooser() {
+        let profile = named(Backend::PostgreSql, &[("host", "db-prod.eu-west-1.rds.amazonaws.com".into()), ("database", "analytics".into())]).unwrap();
+        assert_eq!(profile.to_string(), "p (postgresql) db-prod.eu-west-1.rds.amazonaws.com/analytics");
+        assert_eq!(named(Backend::PostgreSql, &[]).unwrap().summary(), "localhost/postgres");
+        assert_eq!(named(Backend::MySql, &[]).unwrap().summary(), "localhost");
+        let pasted = named(Backend::Databricks, &[("host", "https://dbc-1.cloud.databricks.com/".into()), ("http_path", "/x".into())]).unwrap();
+        assert_eq!(pasted.summary(), "dbc-1.cloud.databricks.com");
+    }
+}

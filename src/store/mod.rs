@@ -1,0 +1,6 @@
+//! Where histories are: the shared store, our local store, and the files that amx-cli writes.
+
+pub mod amx_cli;
+mod amx_json;
+pub mod source;
+mod sqlite_file;

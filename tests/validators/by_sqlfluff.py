@@ -1,0 +1,25 @@
+"""Any dialect, by sqlfluff's parser. Argument: its name for the dialect."""
+
+import logging
+import re
+import sys
+
+from protocol import Refused, serve
+from sqlfluff.core import FluffConfig, Linter
+
+logging.disable(logging.CRITICAL)
+linter = Linter(FluffConfig(overrides={"dialect": sys.argv[1], "templater": "raw"}))
+
+# Snowflake's parameters, which sqlfluff does not know, and before them all that may hold a question mark.
+PARAMETER = re.compile(r"""('(?:[^'\\]|''|\\.)*'|"[^"]*"|--[^\n]*|/\*.*?\*/|\$\$.*?\$\$)|\?""", re.DOTALL)
+
+
+def judge(sql: str) -> None:
+    parsed = linter.parse_string(PARAMETER.sub(lambda found: found[1] or "1", sql))
+    for violation in parsed.violations:
+        raise Refused(f"{violation.line_no}:{violation.line_pos} {violation.desc()}")
+    if parsed.tree is None:
+        raise Refused("nothing could be parsed")
+
+
+serve(judge)

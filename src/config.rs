@@ -1,7 +1,7 @@
 //! `config.yml`: read as PyYAML means it, and edited without losing a key, a comment or the order that another program gave it.
 //!
-//! AMX writes the file with PyYAML, which reads YAML 1.1; people write YAML 1.2. Where the two differ (`on`, `0123`, `1e3`), 1.1 decides what is
-//! read, and what is written is quoted so that both agree.
+//! AMX writes the file with PyYAML, which reads YAML 1.1; people write YAML 1.2. Where the two differ (`on`, `0123`, `1e3`), 1.1 decides
+//! what is read, and what is written is quoted so that both agree.
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error, Result};
@@ -113,8 +113,11 @@ impl Config {
 
     /// The profile of that name.
     pub fn profile(&self, name: &str) -> Result<Profile> {
-        if let Some(Value::Sequence(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Tagged(_)) = self.root.get(PROFILES) {
-            return Err(self.wrong(&format!("`{PROFILES}` is not a map of names to profiles"), "give each profile a name and its fields below it"));
+        if let Some(Value::Sequence(_) | Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Tagged(_)) = self.root.get(PROFILES)
+        {
+            return Err(
+                self.wrong(&format!("`{PROFILES}` is not a map of names to profiles"), "give each profile a name and its fields below it")
+            );
         }
         let found = self.entries().and_then(|entries| entries.iter().find(|(key, _)| key_text(key).as_deref() == Some(name)));
         match found {
@@ -153,7 +156,11 @@ impl Config {
 
     fn read_profile(&self, name: &str, value: &Value) -> Result<Profile> {
         let wrong = |what: String| {
-            Error::new(Code::ConfigInvalid, format!("profile `{name}`: {what}"), format!("correct the entry `{name}` under `{PROFILES}` in {FILE}"))
+            Error::new(
+                Code::ConfigInvalid,
+                format!("profile `{name}`: {what}"),
+                format!("correct the entry `{name}` under `{PROFILES}` in {FILE}"),
+            )
         };
         let Some(entry) = value.as_mapping() else { return Err(wrong("it is not a map of fields".to_owned())) };
         let backend = match entry.get("backend") {
@@ -161,7 +168,7 @@ impl Config {
             None | Some(Value::Null) => Backend::PostgreSql,
             Some(Value::String(word)) => Backend::from_word(word).map_err(|error| match error.code {
                 Code::StoreUnsupported => Error { message: format!("profile `{name}`: {}", error.message), ..error },
-                _ => wrong(error.message),
+                _ => wrong(error.message).hint(error.hint),
             })?,
             Some(_) => return Err(wrong("`backend` is not a word".to_owned())),
         };
@@ -177,7 +184,8 @@ impl Config {
         Profile::from_fields(Some(name), backend, &given, &self.home)
     }
 
-    /// What a value is to YAML 1.1, as PyYAML reads it: `Some(None)` for null, `None` for what is no plain text, whole number or boolean to it.
+    /// What a value is to YAML 1.1, as PyYAML reads it: `Some(None)` for null, and `None` for what is neither text nor a whole number
+    /// nor a boolean to it.
     fn scalar(&self, path: &[&str], value: &Value) -> Option<Option<Scalar>> {
         match value {
             Value::Null => Some(None),
@@ -191,11 +199,16 @@ impl Config {
                 },
                 _ => Some(Some(Scalar::Text(text.clone()))),
             },
-            Value::Number(number) => match number.as_i64() {
-                // `0x1F` and `0o17` are numbers too, and a text field must not get another spelling than was written.
-                Some(whole) if self.source(path).is_none_or(|raw| raw == whole.to_string()) => Some(Some(Scalar::Int(whole))),
-                _ => self.source(path).filter(|raw| yaml11(raw) == Yaml11::Text).map(|raw| Some(Scalar::Text(raw))),
-            },
+            Value::Number(number) => {
+                let raw = self.source(path);
+                match (number.as_i64(), raw) {
+                    (Some(whole), None) => Some(Some(Scalar::Int(whole))),
+                    (Some(whole), Some(raw)) if raw == whole.to_string() || raw.starts_with('!') => Some(Some(Scalar::Int(whole))),
+                    // `0o17` and `1e3` are text to YAML 1.1; `0x1F` is a number whose spelling must not change on the way.
+                    (_, Some(raw)) if !raw.starts_with('!') && yaml11(&raw) == Yaml11::Text => Some(Some(Scalar::Text(raw))),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }
@@ -294,7 +307,7 @@ enum Yaml11 {
     Other,
 }
 
-/// YAML 1.1's implicit types, after the resolvers of PyYAML, and a little stricter: a number with any exponent counts as one.
+/// YAML 1.1's implicit types, exactly as PyYAML resolves them: it writes what it takes for text without quotes, `0987` and `07:00` too.
 fn yaml11(text: &str) -> Yaml11 {
     match text.to_ascii_lowercase().as_str() {
         "yes" | "true" | "on" => return Yaml11::Bool(true),
@@ -302,41 +315,60 @@ fn yaml11(text: &str) -> Yaml11 {
         "" | "~" | "null" | "=" | "<<" => return Yaml11::Other,
         _ => {}
     }
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    let whole = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && digits(text);
-    let radix = |prefix: &str, base: u32| {
-        unsigned.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c == '_' || c.is_digit(base)))
-    };
-    let fraction = |text: &str| match text.split_once('.') {
-        Some((before, after)) => {
-            let (after, exponent) = after.split_once(['e', 'E']).map_or((after, None), |(after, exponent)| (after, Some(exponent)));
-            let exponent = exponent.is_none_or(|exponent| {
-                exponent.strip_prefix(['+', '-']).is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-            });
-            exponent && digits(after) && (whole(before) || before.is_empty() && after.starts_with(|c: char| c.is_ascii_digit()))
-        }
-        None => false,
-    };
-    let sexagesimal = || {
-        let mut parts = unsigned.split(':');
-        let first = parts.next().is_some_and(whole);
-        let rest: Vec<&str> = parts.map(|part| part.split('.').next().unwrap_or_default()).collect();
-        first && !rest.is_empty() && rest.iter().all(|part| (1..=2).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    // A date, perhaps with a time: told by its beginning, 2024-1-1.
-    let date = || {
-        let mut parts = text.splitn(3, '-');
-        let number = |part: Option<&str>, lengths: std::ops::RangeInclusive<usize>| {
-            part.is_some_and(|part| lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
-        };
-        number(parts.next(), 4..=4) && number(parts.next(), 1..=2) && parts.next().is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let special = matches!(unsigned.to_ascii_lowercase().as_str(), ".inf" | ".nan");
-    match special || whole(unsigned) || radix("0b", 2) || radix("0x", 16) || fraction(unsigned) || sexagesimal() || date() {
+    match is_yaml11_number(text) || is_yaml11_time(text) {
         true => Yaml11::Other,
         false => Yaml11::Text,
     }
+}
+
+/// Whether every character is a digit of the base or `_`.
+fn digits(text: &str, base: u32) -> bool {
+    text.chars().all(|c| c == '_' || c.is_digit(base))
+}
+
+fn is_yaml11_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let starts = |text: &str, first: std::ops::RangeInclusive<char>| text.starts_with(|c: char| first.contains(&c));
+    let after = |prefix: &str, base| unsigned.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && digits(rest, base));
+    // `12:30` is 750 to YAML 1.1, and `12:30.5` a little more.
+    let sixties = |rest: &str| {
+        rest.split(':').all(|part| (1..=2).contains(&part.len()) && digits(part, 10) && part.parse::<u8>().is_ok_and(|part| part < 60))
+    };
+    if let Some((whole, rest)) = unsigned.split_once(':') {
+        return match rest.split_once('.') {
+            Some((rest, fraction)) => starts(whole, '0'..='9') && digits(whole, 10) && sixties(rest) && digits(fraction, 10),
+            None => starts(whole, '1'..='9') && digits(whole, 10) && sixties(rest),
+        };
+    }
+    if let Some((whole, rest)) = unsigned.split_once('.') {
+        if matches!(rest, "inf" | "Inf" | "INF") || matches!(rest, "nan" | "NaN" | "NAN") && unsigned == text {
+            return whole.is_empty();
+        }
+        let (fraction, exponent) = rest.split_once(['e', 'E']).map_or((rest, true), |(fraction, exponent)| {
+            let digits = exponent.strip_prefix(['+', '-']).unwrap_or_default();
+            (fraction, !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        });
+        let whole =
+            if whole.is_empty() { starts(fraction, '0'..='9') && unsigned == text } else { starts(whole, '0'..='9') && digits(whole, 10) };
+        return whole && digits(fraction, 10) && exponent;
+    }
+    unsigned == "0" || starts(unsigned, '1'..='9') && digits(unsigned, 10) || after("0", 8) || after("0b", 2) || after("0x", 16)
+}
+
+/// A date, or a date and a time.
+fn is_yaml11_time(text: &str) -> bool {
+    let number = |part: Option<&str>, lengths: std::ops::RangeInclusive<usize>| {
+        part.is_some_and(|part| lengths.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let (date, time) = text.split_once(['T', 't', ' ', '\t']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let mut parts = date.split('-');
+    let shortest = if time.is_some() { 1 } else { 2 };
+    let date =
+        number(parts.next(), 4..=4) && number(parts.next(), shortest..=2) && number(parts.next(), shortest..=2) && parts.next().is_none();
+    date && time.is_none_or(|time| {
+        let mut parts = time.trim_start_matches([' ', '\t']).splitn(3, ':');
+        number(parts.next(), 1..=2) && number(parts.next(), 2..=2) && number(parts.next().and_then(|rest| rest.get(..2)), 2..=2)
+    })
 }
 
 // Reading and writing the file.
@@ -347,7 +379,11 @@ fn read(path: &Path) -> Result<Option<String>> {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) if error.kind() == ErrorKind::IsADirectory => {
-            return Err(Error::new(Code::ConfigInvalid, format!("{} is a folder", path.display()), "move the folder away; AMX keeps its configuration in a file of that name"));
+            return Err(Error::new(
+                Code::ConfigInvalid,
+                format!("{} is a folder", path.display()),
+                "move the folder away; AMX keeps its configuration in a file of that name",
+            ));
         }
         Err(error) => return Err(Error::io(format_args!("reading {}", path.display()), &error)),
     };
@@ -365,7 +401,11 @@ fn parse(text: &str, path: &Path) -> Result<Mapping> {
     match serde_yaml::from_str::<Value>(text).map_err(|error| broken(path, &error))? {
         Value::Mapping(map) => Ok(map),
         Value::Null => Ok(Mapping::new()),
-        _ => Err(Error::new(Code::ConfigInvalid, format!("{} is not a map of keys to values", path.display()), "write it as lines of `key: value`")),
+        _ => Err(Error::new(
+            Code::ConfigInvalid,
+            format!("{} is not a map of keys to values", path.display()),
+            "write it as lines of `key: value`",
+        )),
     }
 }
 
@@ -376,7 +416,11 @@ fn broken(path: &Path, error: &serde_yaml::Error) -> Error {
         Some(place) if !message.contains("line ") => format!(" (line {})", place.line()),
         _ => String::new(),
     };
-    Error::new(Code::ConfigInvalid, format!("{} is not valid YAML: {message}{line}", path.display()), "correct the file at that line; nothing was changed")
+    Error::new(
+        Code::ConfigInvalid,
+        format!("{} is not valid YAML: {message}{line}", path.display()),
+        "correct the file at that line; nothing was changed",
+    )
 }
 
 /// Changes top-level keys in place, or removes those that get no value. All of it is written at once, or nothing.
@@ -393,7 +437,11 @@ pub fn edit(home: &Path, changes: &[(Key, Option<Scalar>)]) -> Result<()> {
 /// Adds a profile under `db_profiles`, once it is known to be a good one.
 pub fn add_profile(home: &Path, name: &str, backend: Backend, given: &[(String, Scalar)]) -> Result<Profile> {
     if name.is_empty() || name.trim() != name || name.chars().any(char::is_control) {
-        return Err(Error::new(Code::Usage, "a profile's name is neither empty, nor begins or ends with a blank, nor has control characters", "choose another name"));
+        return Err(Error::new(
+            Code::Usage,
+            "a profile's name is neither empty, nor begins or ends with a blank, nor has control characters",
+            "choose another name",
+        ));
     }
     let profile = Profile::from_fields(Some(name), backend, given, home)?;
     let mut entry = vec![("backend".to_owned(), Node::Leaf(amx_word(backend).into()))];
@@ -403,7 +451,11 @@ pub fn add_profile(home: &Path, name: &str, backend: Backend, given: &[(String, 
         match root.get(PROFILES) {
             None | Some(Value::Null) => {}
             Some(Value::Mapping(entries)) if entries.keys().any(|key| key_text(key).as_deref() == Some(name)) => {
-                return Err(Error::new(Code::Usage, format!("there is a profile `{name}` already"), "choose another name, or remove that profile first"));
+                return Err(Error::new(
+                    Code::Usage,
+                    format!("there is a profile `{name}` already"),
+                    "choose another name, or remove that profile first",
+                ));
             }
             Some(_) => {}
         }
@@ -416,7 +468,8 @@ pub fn add_profile(home: &Path, name: &str, backend: Backend, given: &[(String, 
 pub fn remove_profile(home: &Path, name: &str) -> Result<()> {
     rewrite(home, |text, path| {
         let root = parse(text, path)?;
-        let names: Vec<String> = root.get(PROFILES).and_then(Value::as_mapping).into_iter().flat_map(Mapping::keys).filter_map(key_text).collect();
+        let names: Vec<String> =
+            root.get(PROFILES).and_then(Value::as_mapping).into_iter().flat_map(Mapping::keys).filter_map(key_text).collect();
         if !names.iter().any(|known| known == name) {
             return Err(unknown(name, names.into_iter()));
         }
@@ -452,7 +505,11 @@ fn rewrite(home: &Path, mut edit: impl FnMut(&str, &Path) -> Result<String>) -> 
         }
         return Ok(());
     }
-    Err(Error::new(Code::Io, format!("{} was changed by another process each time it was to be written", path.display()), "close the other program, then run the same command again"))
+    Err(Error::new(
+        Code::Io,
+        format!("{} was changed by another process each time it was to be written", path.display()),
+        "close the other program, then run the same command again",
+    ))
 }
 
 /// The file that a link at `path` points to, else `path` itself.
@@ -491,8 +548,8 @@ fn keep_owner(path: &Path, file: &fs::File) {
     let _ = (path, file);
 }
 
-// Editing the text. `yamlpath` says where things are; what is put there is written here, because the line ends, the missing final line feed,
-// the flow style and the quoting are to stay as they are.
+// Editing the text. `yamlpath` says where things are. What is put there is written here and not by `yamlpatch`, which loses the neighbours
+// of a value in braces, comment lines next to what it removes, CRLF, quotes, and a missing final line feed (tried with 1.26).
 
 /// What is put into the file.
 #[derive(Clone)]
@@ -590,7 +647,11 @@ fn route<'a>(path: &[&'a str]) -> Route<'a> {
 /// It is read again before it is given back: anything but that one change is an error, and never a damaged file.
 fn change(text: &str, path: &Path, parent: &[&str], key: &str, node: Option<Node>) -> Result<String> {
     let refused = |why: String| {
-        Error::new(Code::ConfigInvalid, format!("{} cannot be edited in place at `{key}`: {why}", path.display()), "make the change by hand; the file was left as it is")
+        Error::new(
+            Code::ConfigInvalid,
+            format!("{} cannot be edited in place at `{key}`: {why}", path.display()),
+            "make the change by hand; the file was left as it is",
+        )
     };
     let before = parse(text, path)?;
     let expected = match expected(&before, parent, key, node.as_ref()) {
@@ -694,7 +755,7 @@ impl Editor<'_> {
         let pair = self.pair(parent)?;
         let column = self.column(pair.key.start);
         let value = self.get(pair.value.clone())?;
-        let in_braces = self.top()?.is_some_and(|top| self.text.get(top).is_some_and(|top| top.starts_with('{')));
+        let in_braces = self.in_braces(&[])?;
         let empty = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|inside| inside.trim().is_empty());
         match (column, in_braces) {
             // `db_profiles:` and `db_profiles: {}` on a line of their own get a block below them.
@@ -720,7 +781,15 @@ impl Editor<'_> {
     }
 
     /// A new last entry of the map at `span`.
-    fn insert_into(&self, path: &[&str], span: Range<usize>, map: Option<&Mapping>, key: &str, node: &Node, step: usize) -> Result<String, String> {
+    fn insert_into(
+        &self,
+        path: &[&str],
+        span: Range<usize>,
+        map: Option<&Mapping>,
+        key: &str,
+        node: &Node,
+        step: usize,
+    ) -> Result<String, String> {
         let written = self.get(span.clone())?;
         if written.starts_with('{') {
             let entry = flow_entry(key, node);
@@ -745,7 +814,10 @@ impl Editor<'_> {
         block_entry(key, node, 0, 2, &mut lines);
         match self.text.is_empty() {
             true => Ok(lines.iter().map(|line| format!("{line}\n")).collect()),
-            false if self.text.ends_with('\n') => self.splice(self.text.len()..self.text.len(), &lines.iter().map(|line| format!("{line}{}", self.line_end())).collect::<String>()),
+            false if self.text.ends_with('\n') => self.splice(
+                self.text.len()..self.text.len(),
+                &lines.iter().map(|line| format!("{line}{}", self.line_end())).collect::<String>(),
+            ),
             false => self.insert_lines(self.text.len(), &lines),
         }
     }
@@ -992,12 +1064,29 @@ llm_profiles:
         assert_eq!(config.history_store_profile().unwrap().as_deref(), Some("prod-pg"));
         assert_eq!(config.history_store_schema().unwrap().as_deref(), Some("AMX"));
         let shown: Vec<String> = config.profiles().into_iter().map(|(_, profile)| profile.unwrap().to_string()).collect();
-        assert_eq!(shown, ["prod-pg (postgresql) db-prod.eu-west-1.rds.amazonaws.com/analytics", "dev-snowflake (snowflake) xy12345.eu-west-1/DEV"]);
+        assert_eq!(
+            shown,
+            ["prod-pg (postgresql) db-prod.eu-west-1.rds.amazonaws.com/analytics", "dev-snowflake (snowflake) xy12345.eu-west-1/DEV"]
+        );
     }
 
     #[test]
     fn yaml_1_1_words_are_booleans() {
-        for (word, value) in [("yes", true), ("on", true), ("ON", true), ("True", true), ("tRuE", true), ("1", true), ("'yes'", true), ("off", false), ("No", false), ("false", false), ("~", false), ("''", false), ("", false)] {
+        for (word, value) in [
+            ("yes", true),
+            ("on", true),
+            ("ON", true),
+            ("True", true),
+            ("tRuE", true),
+            ("1", true),
+            ("'yes'", true),
+            ("off", false),
+            ("No", false),
+            ("false", false),
+            ("~", false),
+            ("''", false),
+            ("", false),
+        ] {
             assert_eq!(load(&format!("history_store_enabled: {word}")).unwrap().history_store_enabled().unwrap(), value, "{word}");
         }
         for word in ["maybe", "[]", "2"] {
@@ -1008,7 +1097,14 @@ llm_profiles:
 
     #[test]
     fn a_file_that_is_no_configuration_is_named_with_its_line() {
-        for (text, part) in [("a: 1\nb: [\n", "line"), ("- a\n- b\n", "not a map"), ("just text", "not a map"), ("a: 1\na: 2\n", "duplicate"), ("a: 1\n---\nb: 2\n", "document"), ("a: *x\n", "anchor")] {
+        for (text, part) in [
+            ("a: 1\nb: [\n", "line"),
+            ("- a\n- b\n", "not a map"),
+            ("just text", "not a map"),
+            ("a: 1\na: 2\n", "duplicate"),
+            ("a: 1\n---\nb: 2\n", "document"),
+            ("a: *x\n", "anchor"),
+        ] {
             let error = load(text).unwrap_err();
             assert_eq!(error.code, Code::ConfigInvalid);
             assert!(error.message.contains(part), "{error}");
@@ -1031,7 +1127,8 @@ llm_profiles:
     fn a_wrong_profile_hurts_only_who_uses_it() {
         let config = load("db_profiles:\n  a: 5\n  b: {port: x}\n  c: {backend: nope}\n  d: {backend: duckdb}\n  e: {host: h}\n  f: {backend: on}\nhistory_store_enabled: on").unwrap();
         assert!(config.history_store_enabled().unwrap());
-        let codes: Vec<(String, Option<Code>)> = config.profiles().into_iter().map(|(name, profile)| (name, profile.err().map(|error| error.code))).collect();
+        let codes: Vec<(String, Option<Code>)> =
+            config.profiles().into_iter().map(|(name, profile)| (name, profile.err().map(|error| error.code))).collect();
         let invalid = Some(Code::ConfigInvalid);
         let expected = [("a", invalid), ("b", invalid), ("c", invalid), ("d", Some(Code::StoreUnsupported)), ("e", None), ("f", invalid)];
         assert_eq!(codes, expected.map(|(name, code)| (name.to_owned(), code)));
@@ -1053,7 +1150,9 @@ llm_profiles:
             let error = load(&text).unwrap().profile("p").unwrap_err();
             assert!(error.message.contains("`password`") && !error.message.contains(value), "{value}: {error}");
         }
-        for value in ["'on'", "\"0123\"", "123", "1e3", "0o17", "10.0.0.1", "n", "hunter2", "!!str 0123", "|-\n      on"] {
+        for value in
+            ["'on'", "\"0123\"", "123", "1e3", "0o17", "10.0.0.1", "n", "0987", "07:00", "2:80", "hunter2", "!!str 0123", "|-\n      on"]
+        {
             let text = format!("db_profiles:\n  p:\n    password: {value}\n");
             assert!(load(&text).unwrap().profile("p").unwrap().secret.is_some(), "{value}");
         }
@@ -1073,9 +1172,17 @@ llm_profiles:
 
     #[test]
     fn what_is_shown_hides_every_secret() {
-        let config = load(&format!("{SAMPLE}x:\n  password: 123\n  url: https://u:hunter2@h/\n  tokens: [hunter2]\n  key_path: /k\n")).unwrap();
+        let config =
+            load(&format!("{SAMPLE}x:\n  password: 123\n  url: https://u:hunter2@h/\n  tokens: [hunter2]\n  key_path: /k\n")).unwrap();
         let lines: Vec<String> = config.shown().into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
-        for line in ["history_store_enabled: true", "db_profiles.prod-pg.password: keyring://amx/prod-pg/password", "llm_profiles.default.api_key: ***", "x.password: ***", "x.url: https://u:***@h/", "x.tokens.0: ***"] {
+        for line in [
+            "history_store_enabled: true",
+            "db_profiles.prod-pg.password: keyring://amx/prod-pg/password",
+            "llm_profiles.default.api_key: ***",
+            "x.password: ***",
+            "x.url: https://u:***@h/",
+            "x.tokens.0: ***",
+        ] {
             assert!(lines.contains(&line.to_owned()), "{line} in {lines:#?}");
         }
         assert!(!format!("{lines:?}{config:?}").contains("hunter2"));
@@ -1115,7 +1222,16 @@ llm_profiles:
 
     #[test]
     fn all_of_an_edit_is_made_at_once() {
-        let text = after("", |home| edit(home, &[(Key::HistoryStoreEnabled, Some(true.into())), (Key::HistoryStoreProfile, Some("p".into())), (Key::HistoryStoreSchema, Some("AMX".into()))]));
+        let text = after("", |home| {
+            edit(
+                home,
+                &[
+                    (Key::HistoryStoreEnabled, Some(true.into())),
+                    (Key::HistoryStoreProfile, Some("p".into())),
+                    (Key::HistoryStoreSchema, Some("AMX".into())),
+                ],
+            )
+        });
         assert_eq!(text, "history_store_enabled: true\nhistory_store_profile: p\nhistory_store_schema: AMX\n");
     }
 
@@ -1160,7 +1276,10 @@ llm_profiles:
         assert_eq!(set("{active_db_profile: 'x', a: 1}", Key::ActiveDbProfile, "dev"), "{active_db_profile: 'dev', a: 1}");
         assert_eq!(after("{active_db_profile: x, a: 1}", |home| edit(home, &[(Key::ActiveDbProfile, None)])), "{a: 1}");
         assert_eq!(after("{a: 1, active_db_profile: x}", |home| edit(home, &[(Key::ActiveDbProfile, None)])), "{a: 1}");
-        assert_eq!(after("{\n  a: 1, # one, two\n  active_db_profile: x\n}", |home| edit(home, &[(Key::ActiveDbProfile, None)])), "{\n  a: 1, # one, two\n  \n}");
+        assert_eq!(
+            after("{\n  a: 1, # one, two\n  active_db_profile: x\n}", |home| edit(home, &[(Key::ActiveDbProfile, None)])),
+            "{\n  a: 1, # one, two\n  \n}"
+        );
         assert_eq!(add("{db_profiles: {a: {host: h}}}"), "{db_profiles: {a: {host: h}, new: {backend: sqlite, path: /s.db}}}");
         assert_eq!(add("{db_profiles: }"), "{db_profiles: {new: {backend: sqlite, path: /s.db}} }");
         assert_eq!(drop_profile("{db_profiles: {a: {host: h}}, x: 1}", "a"), "{db_profiles: {}, x: 1}");
@@ -1170,7 +1289,10 @@ llm_profiles:
     fn a_key_without_a_value_gets_one() {
         assert_eq!(set("active_db_profile: # none\na: 1\n", Key::ActiveDbProfile, "dev"), "active_db_profile: dev # none\na: 1\n");
         assert_eq!(set("active_db_profile:\na: 1\n", Key::ActiveDbProfile, "dev"), "active_db_profile: dev\na: 1\n");
-        assert_eq!(set("active_db_profile:\n  # here\n  old\na: 1\n", Key::ActiveDbProfile, "dev"), "active_db_profile:\n  # here\n  dev\na: 1\n");
+        assert_eq!(
+            set("active_db_profile:\n  # here\n  old\na: 1\n", Key::ActiveDbProfile, "dev"),
+            "active_db_profile:\n  # here\n  dev\na: 1\n"
+        );
         assert_eq!(set("'active_db_profile' : old\n", Key::ActiveDbProfile, "dev"), "'active_db_profile' : dev\n");
     }
 
@@ -1184,7 +1306,10 @@ llm_profiles:
         assert_eq!(add("db_profiles: # mine\n  # soon\na: 1\n"), format!("db_profiles: # mine\n{new}  # soon\na: 1\n"));
         assert_eq!(add("db_profiles: {}  # mine\na: 1\n"), format!("db_profiles:  # mine\n{new}a: 1\n"));
         assert_eq!(add("db_profiles: null"), "db_profiles:\n  new:\n    backend: sqlite\n    path: /s.db");
-        assert_eq!(add("db_profiles:\n    a:\n        host: h\n"), "db_profiles:\n    a:\n        host: h\n    new:\n        backend: sqlite\n        path: /s.db\n");
+        assert_eq!(
+            add("db_profiles:\n    a:\n        host: h\n"),
+            "db_profiles:\n    a:\n        host: h\n    new:\n        backend: sqlite\n        path: /s.db\n"
+        );
         assert_eq!(add("db_profiles: {a: {host: h}}\n"), "db_profiles: {a: {host: h}, new: {backend: sqlite, path: /s.db}}\n");
     }
 
@@ -1198,14 +1323,22 @@ llm_profiles:
 
     #[test]
     fn the_last_profile_leaves_an_empty_map() {
-        assert_eq!(drop_profile("db_profiles: # mine\n  # a's\n  a:\n    host: h\n  # end\nx: 1\n", "a"), "db_profiles: {} # mine\n  # a's\n  # end\nx: 1\n");
+        assert_eq!(
+            drop_profile("db_profiles: # mine\n  # a's\n  a:\n    host: h\n  # end\nx: 1\n", "a"),
+            "db_profiles: {} # mine\n  # a's\n  # end\nx: 1\n"
+        );
         assert_eq!(drop_profile("db_profiles:\n  2024:\n    host: h", "2024"), "db_profiles: {}\n");
     }
 
     #[test]
     fn an_added_profile_is_read_again_and_amx_knows_its_backend() {
         let home = tempfile::tempdir().unwrap();
-        let given: Vec<(String, Scalar)> = vec![("host".to_owned(), "10.0.0.1".into()), ("port".to_owned(), 1444.into()), ("user".to_owned(), "on".into()), ("password".to_owned(), "it's: #1\t\u{7f}\u{1f600}".into())];
+        let given: Vec<(String, Scalar)> = vec![
+            ("host".to_owned(), "10.0.0.1".into()),
+            ("port".to_owned(), 1444.into()),
+            ("user".to_owned(), "on".into()),
+            ("password".to_owned(), "it's: #1\t\u{7f}\u{1f600}".into()),
+        ];
         add_profile(home.path(), "a: b", Backend::SqlServer, &given).unwrap();
         let profile = Config::load(home.path()).unwrap().profile("a: b").unwrap();
         let Target::Server(server) = &profile.target else { panic!("{profile:?}") };
@@ -1226,20 +1359,64 @@ llm_profiles:
 
     #[test]
     fn what_cannot_be_edited_is_refused() {
-        for text in ["active_db_profile: {a: b}\n", "active_db_profile:\n  a: b\n", "active_db_profile: [a]\n", "x: &a y\nactive_db_profile: *a\n", "active_db_profile: &a y\nx: *a\n", "? active_db_profile\n: y\n", "{active_db_profile}", "null\n"] {
-            assert_eq!(refused(text, |home| edit(home, &[(Key::ActiveDbProfile, Some("dev".into()))])).code, Code::ConfigInvalid, "{text:?}");
+        for text in [
+            "active_db_profile: {a: b}\n",
+            "active_db_profile:\n  a: b\n",
+            "active_db_profile: [a]\n",
+            "x: &a y\nactive_db_profile: *a\n",
+            "active_db_profile: &a y\nx: *a\n",
+            "? active_db_profile\n: y\n",
+            "{active_db_profile}",
+            "null\n",
+        ] {
+            assert_eq!(
+                refused(text, |home| edit(home, &[(Key::ActiveDbProfile, Some("dev".into()))])).code,
+                Code::ConfigInvalid,
+                "{text:?}"
+            );
         }
         let cut_short = "a: |\n  a line feed below would become part of this";
         assert_eq!(refused(cut_short, |home| edit(home, &[(Key::ActiveDbProfile, Some("dev".into()))])).code, Code::ConfigInvalid);
         for text in ["x: &a {b: {host: h}}\ndb_profiles: *a\n", "db_profiles: 5\n", "db_profiles: [a]\n", "a: [\n"] {
-            assert_eq!(refused(text, |home| add_profile(home, "new", Backend::Sqlite, &[("path".to_owned(), "/s".into())]).map(drop)).code, Code::ConfigInvalid, "{text:?}");
+            assert_eq!(
+                refused(text, |home| add_profile(home, "new", Backend::Sqlite, &[("path".to_owned(), "/s".into())]).map(drop)).code,
+                Code::ConfigInvalid,
+                "{text:?}"
+            );
         }
         assert_eq!(refused("db_profiles:\n  a: &a {host: h}\n  b: *a\n", |home| remove_profile(home, "a")).code, Code::ConfigInvalid);
     }
 
     #[test]
     fn special_words_are_quoted() {
-        for word in ["on", "Yes", "n", "0123", "1e3", "null", "~", "", "12:30", "2024-01-01", "1_0", ".5", "=", "<<", "a: b", "a #b", "-", "- a", "[a", "{a", "@a", "%a", "a,b", " a ", "10.0.0.1", "é"] {
+        for word in [
+            "on",
+            "Yes",
+            "n",
+            "0123",
+            "1e3",
+            "null",
+            "~",
+            "",
+            "12:30",
+            "2024-01-01",
+            "1_0",
+            ".5",
+            "=",
+            "<<",
+            "a: b",
+            "a #b",
+            "-",
+            "- a",
+            "[a",
+            "{a",
+            "@a",
+            "%a",
+            "a,b",
+            " a ",
+            "10.0.0.1",
+            "é",
+        ] {
             assert_eq!(quoted(word, None), format!("'{word}'"), "{word}");
         }
         for word in ["AMX", "prod-pg", "db.example.com", "keyring://amx/prod-pg/password", "env://PW", "/a/b.db", "a@b.example"] {
@@ -1331,7 +1508,14 @@ llm_profiles:
     }
 
     fn word() -> impl Strategy<Value = String> {
-        prop_oneof!["[a-z]{1,6}", "\\PC{0,8}", Just("on".to_owned()), Just("0123".to_owned()), Just("a\nb: c".to_owned()), Just("#".to_owned())]
+        prop_oneof![
+            "[a-z]{1,6}",
+            "\\PC{0,8}",
+            Just("on".to_owned()),
+            Just("0123".to_owned()),
+            Just("a\nb: c".to_owned()),
+            Just("#".to_owned())
+        ]
     }
 
     fn name() -> impl Strategy<Value = String> {
@@ -1351,9 +1535,26 @@ llm_profiles:
     /// Pieces of a file: keys of others in many styles, ours, and profiles; between them comment lines and blank ones.
     fn file() -> impl Strategy<Value = String> {
         let pieces = [
-            "x0: 1 # one\n", "x1: 'it''s'\n", "x2:\n  - a\n  # inner\n  - b: c\n", "x3: |\n  # text, no comment\n\n  more\n", "x4: >-\n  folded\n  text\n",
-            "x5: {a: 1, b: [c, d]}\n", "x6:\n", "x7: \"two\n  lines\"\n", "x8:\n  y:\n    z: deep\n", "\"x9\": on\n", "x10: {\n  a: 1, # in braces\n  b: 2\n}\n",
-            "history_store_enabled: yes\n", "history_store_profile: \"p0\" # ours\n", "history_store_schema:\n", "active_db_profile: 'x'\n",
+            "x0: 1 # one\n",
+            "x1: 'it''s'\n",
+            "x2:\n  - a\n  # inner\n  - b: c\n",
+            "x3: |\n  # text, no comment\n\n  more\n",
+            "x4: >-\n  folded\n  text\n",
+            "x5: {a: 1, b: [c, d]}\n",
+            "x6:\n",
+            "x7: \"two\n  lines\"\n",
+            "x8:\n  y:\n    z: deep\n",
+            "\"x9\": on\n",
+            "x10: {\n  a: 1, # in braces\n  b: 2\n}\n",
+            "x11:\n- a\n- b: c\n",
+            "x12: a long\n  plain text\n",
+            "x13: ''\n",
+            "x14: !!str 5\n",
+            "x15: &x5 [1]\n",
+            "history_store_enabled: yes\n",
+            "history_store_profile: \"p0\" # ours\n",
+            "history_store_schema:\n",
+            "active_db_profile: 'x'\n",
         ];
         let profiles = prop_oneof![
             Just(String::new()),
@@ -1364,8 +1565,15 @@ llm_profiles:
             Just("db_profiles:\n      p 2:\n        host: h # its host\n      # after\n".to_owned()),
         ];
         let gap = prop_oneof![Just(""), Just("# comment\n"), Just("\n"), Just("   # indented comment\n\n")];
-        (Just(pieces.to_vec()).prop_shuffle(), 0..pieces.len(), profiles, proptest::collection::vec(gap, 18), any::<[bool; 3]>(), 0..10_usize).prop_map(
-            |(pieces, count, profiles, gaps, [start, crlf, cut], at)| {
+        (
+            Just(pieces.to_vec()).prop_shuffle(),
+            0..pieces.len(),
+            profiles,
+            proptest::collection::vec(gap, 24),
+            any::<[bool; 3]>(),
+            0..20_usize,
+        )
+            .prop_map(|(pieces, count, profiles, gaps, [start, crlf, cut], at)| {
                 let mut parts: Vec<String> = pieces.iter().take(count).map(|piece| (*piece).to_owned()).collect();
                 parts.insert(at.min(parts.len()), profiles);
                 let mut text = if start { "---\n".to_owned() } else { String::new() };
@@ -1380,8 +1588,7 @@ llm_profiles:
                     text.truncate(text.trim_end_matches('\n').len());
                 }
                 if crlf { text.replace('\n', "\r\n") } else { text }
-            },
-        )
+            })
     }
 
     fn comments(text: &str) -> Vec<String> {
@@ -1389,7 +1596,7 @@ llm_profiles:
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn any_edits_keep_the_values_of_others_and_every_comment_line(text in file(), steps in proptest::collection::vec(step(), 1..8)) {

@@ -234,6 +234,9 @@ pub struct DialectData {
     pub transactional_ddl: bool,
     /// The current time in UTC as RFC 3339 text, an SQL expression.
     pub now_text: String,
+    /// Where a text begins in another, 0 where it does not; `{text}` and `{part}` stand for them. Case counts.
+    #[serde(default = "standard_position")]
+    pub position: String,
     /// What a SELECT without a table must name after FROM, where it must.
     pub dual: Option<String>,
     /// What stands after the columns of a new table.
@@ -258,6 +261,10 @@ pub struct DialectData {
     /// Schemas of the engine's own, in capitals; a name that begins with one that ends in `*` is meant too.
     #[serde(default)]
     pub system_schemas: Vec<String>,
+}
+
+fn standard_position() -> String {
+    "POSITION({part} IN {text})".into()
 }
 
 /// A backend's data and its templates, ready to render.
@@ -312,6 +319,11 @@ impl Dialect {
     /// A name as the engine keeps it.
     pub fn fold(&self, name: &str) -> String {
         self.data.folded(name)
+    }
+
+    /// A table of a schema as it is written in SQL.
+    pub fn table(&self, schema: &SchemaName, table: &str) -> String {
+        self.data.table(&schema.folded, table)
     }
 
     /// Text as it is written in SQL. Only for names and comments of the model: values of users are bound.
@@ -429,7 +441,8 @@ fn embedded(path: &str) -> Option<String> {
 }
 
 /// The templates of one backend: its own folder first, then `base/`. In them
-/// `ident(name)`, `folded(name)`, `lit(text)`, `table(name)` and `p(n)` write names, text and bound values as the engine wants them.
+/// `ident(name)`, `folded(name)`, `lit(text)`, `table(name)`, `contains(text, part)` and `p(n)` write names, text and bound values as the engine
+/// wants them.
 fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -447,6 +460,10 @@ fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result
     environment.add_function("lit", move |text: &str| dialect.literal_text(text));
     let dialect = Arc::clone(data);
     environment.add_function("p", move |number: u32| dialect.placeholder.replace("{}", &number.to_string()));
+    let dialect = Arc::clone(data);
+    environment.add_function("contains", move |text: &str, part: &str| {
+        format!("{} > 0", dialect.position.replace("{text}", text).replace("{part}", part))
+    });
     let dialect = Arc::clone(data);
     environment.add_function("table", move |state: &State<'_, '_>, name: &str| {
         let schema = state.lookup("schema");

@@ -3,6 +3,7 @@
 use crate::dialect::Backend;
 use crate::error::{Code, Error, Result};
 use crate::secret::{SecretRef, expand};
+use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -184,7 +185,9 @@ impl Profile {
                 given.needed("http_path")?;
                 Target::Service
             }
-            Backend::PostgreSql | Backend::MySql | Backend::SqlServer | Backend::Oracle | Backend::Redshift => Target::Server(given.server()?),
+            Backend::PostgreSql | Backend::MySql | Backend::SqlServer | Backend::Oracle | Backend::Redshift => {
+                Target::Server(given.server()?)
+            }
         };
         let mut shown = BTreeMap::new();
         for field in fields(backend) {
@@ -201,15 +204,8 @@ impl Profile {
             let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://");
             *host = given.host(bare.split('/').next().unwrap_or_default())?;
         }
-        let secret_field = fields(backend).iter().find(|field| is_secret(field));
-        let secret = secret_field.map(|field| given.text(field)).transpose()?.flatten();
-        Ok(Profile {
-            name: name.map(str::to_owned),
-            backend,
-            target,
-            secret: secret.as_deref().map(SecretRef::parse),
-            fields: shown,
-        })
+        let secret = secret_field(backend).map(|field| given.text(field)).transpose()?.flatten();
+        Ok(Profile { name: name.map(str::to_owned), backend, target, secret: secret.as_deref().map(SecretRef::parse), fields: shown })
     }
 
     /// A profile from a URL as the documentation shows them. No error repeats any part of the URL that could be a secret.
@@ -222,6 +218,31 @@ impl Profile {
     /// A field of the backend's own, such as `warehouse`, as text. Never the secret.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
+    }
+
+    /// Whether the secret itself is in the profile, and not a reference to where it is.
+    pub fn has_plain_secret(&self) -> bool {
+        matches!(self.secret, Some(SecretRef::Plain(_)))
+    }
+
+    /// The fields as they are written under `db_profiles`, the secret among them. A path is made absolute, since it is seen from elsewhere there.
+    pub fn to_fields(&self) -> Vec<(String, Scalar)> {
+        let scalar = |field: &str, text: &str| match (&self.target, text.parse::<i64>()) {
+            (Target::File(path), _) if field == "path" => {
+                Scalar::from(std::path::absolute(path).unwrap_or_else(|_| path.clone()).to_string_lossy().as_ref())
+            }
+            (_, Ok(port)) if field == "port" => Scalar::from(port),
+            _ => Scalar::from(text),
+        };
+        let mut fields: Vec<_> = self.fields.iter().map(|(field, text)| (field.to_string(), scalar(field, text))).collect();
+        if let (Some(field), Some(secret)) = (secret_field(self.backend), &self.secret) {
+            let text = match secret {
+                SecretRef::Plain(plain) => plain.expose_secret().to_owned(),
+                reference => reference.to_string(),
+            };
+            fields.push((field.to_owned(), Scalar::from(text.as_str())));
+        }
+        fields
     }
 
     /// Where it is, in a few words and without a secret: `db.example.com/analytics`, `xy12345.eu-west-1/DEV`.
@@ -259,6 +280,11 @@ impl fmt::Display for Profile {
     }
 }
 
+/// The field that holds a backend's secret.
+fn secret_field(backend: Backend) -> Option<&'static str> {
+    fields(backend).iter().copied().find(|field| is_secret(field))
+}
+
 fn is_secret(field: &str) -> bool {
     matches!(field, "password" | "access_token")
 }
@@ -284,7 +310,11 @@ impl Given<'_> {
     }
 
     fn value(&self, field: &str) -> Option<&Scalar> {
-        self.values.iter().find(|(name, _)| name == field).map(|(_, value)| value).filter(|value| !matches!(value, Scalar::Text(text) if text.is_empty()))
+        self.values
+            .iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, value)| value)
+            .filter(|value| !matches!(value, Scalar::Text(text) if text.is_empty()))
     }
 
     /// Any value, as text to be shown.
@@ -298,7 +328,9 @@ impl Given<'_> {
 
     fn text(&self, field: &str) -> Result<Option<String>> {
         match self.value(field) {
-            Some(Scalar::Bool(_)) => Err(self.wrong(format_args!("`{field}` is a yes or no to YAML where text is needed; put it in quotes"))),
+            Some(Scalar::Bool(_)) => {
+                Err(self.wrong(format_args!("`{field}` is a yes or no to YAML where text is needed; put it in quotes")))
+            }
             _ => Ok(self.any(field)),
         }
     }
@@ -341,7 +373,8 @@ impl Given<'_> {
         let host = text.trim();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let socket_folder = host.starts_with('/') && self.backend == Backend::PostgreSql;
-        let plain = host.parse::<IpAddr>().is_ok() || !host.contains(|c: char| c.is_whitespace() || c.is_control() || "/@:,?#\\".contains(c));
+        let plain =
+            host.parse::<IpAddr>().is_ok() || !host.contains(|c: char| c.is_whitespace() || c.is_control() || "/@:,?#\\".contains(c));
         match plain && !host.is_empty() || socket_folder {
             true => Ok(host.to_owned()),
             false => Err(self.wrong("`host` is neither one host's name nor an address")),
@@ -476,7 +509,10 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         return Ok((backend, given));
     }
     let url = url::Url::parse(&format!("amx://{rest}")).map_err(|error| {
-        bad_url(format!("the {} URL cannot be read: {error}", backend.word()), "in user name and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23")
+        bad_url(
+            format!("the {} URL cannot be read: {error}", backend.word()),
+            "in user name and password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23",
+        )
     })?;
     let place = match backend {
         Backend::Snowflake => "account",
@@ -508,7 +544,9 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         return Err(bad_url(format!("a {} URL takes no password", backend.word()), "give `credentials_path` as a parameter"));
     }
     match url.port() {
-        Some(_) if !known.contains(&"port") => return Err(bad_url(format!("a {} URL takes no port", backend.word()), "leave the port out")),
+        Some(_) if !known.contains(&"port") => {
+            return Err(bad_url(format!("a {} URL takes no port", backend.word()), "leave the port out"));
+        }
         Some(port) => put("port", &port.to_string())?,
         None => {}
     }
@@ -530,7 +568,10 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         if !known.contains(&key.as_str()) {
             // A password with a bare `?` ends up here, so the parameter is not repeated.
             let others: Vec<&str> = known.iter().copied().filter(|field| !is_secret(field)).collect();
-            return Err(bad_url(format!("the {} URL has a parameter that is not known", backend.word()), format!("it may have: {}", others.join(", "))));
+            return Err(bad_url(
+                format!("the {} URL has a parameter that is not known", backend.word()),
+                format!("it may have: {}", others.join(", ")),
+            ));
         }
         put(&key, value)?;
     }
@@ -593,7 +634,9 @@ mod tests {
 
     #[test]
     fn each_backend_has_its_default_port() {
-        for (text, port) in [("pg://h/d", 5432), ("mariadb://h/d", 3306), ("mssql://h/d", 1433), ("oracle://u@h/s", 1521), ("redshift://h/d", 5439)] {
+        for (text, port) in
+            [("pg://h/d", 5432), ("mariadb://h/d", 3306), ("mssql://h/d", 1433), ("oracle://u@h/s", 1521), ("redshift://h/d", 5439)]
+        {
             assert_eq!(server(text).port, port, "{text}");
         }
     }
@@ -606,7 +649,10 @@ mod tests {
         let bigquery = url("bigquery://my-project/ds?location=EU");
         assert_eq!((bigquery.summary().as_str(), bigquery.field("location")), ("my-project/ds", Some("EU")));
         let databricks = url("databricks://token:dapi1@dbc-1.cloud.databricks.com/main?http_path=/sql/1.0/warehouses/abc");
-        assert_eq!((databricks.summary().as_str(), databricks.field("http_path")), ("dbc-1.cloud.databricks.com/main", Some("/sql/1.0/warehouses/abc")));
+        assert_eq!(
+            (databricks.summary().as_str(), databricks.field("http_path")),
+            ("dbc-1.cloud.databricks.com/main", Some("/sql/1.0/warehouses/abc"))
+        );
         assert_eq!(plain(&databricks), "dapi1");
         assert_eq!(databricks.field("access_token"), None);
         assert_eq!(server("oracle://u@h:1522/svc.example").database.as_deref(), Some("svc.example"));
@@ -614,7 +660,8 @@ mod tests {
 
     #[test]
     fn a_sqlite_url_holds_a_path() {
-        for (text, path) in [("sqlite:///a/b%20c.db", "/a/b c.db"), ("sqlite://shared.db", "shared.db"), ("sqlite://./x/y.db", "./x/y.db")] {
+        for (text, path) in [("sqlite:///a/b%20c.db", "/a/b c.db"), ("sqlite://shared.db", "shared.db"), ("sqlite://./x/y.db", "./x/y.db")]
+        {
             assert_eq!(url(text).target, Target::File(path.into()));
         }
         let home = std::env::home_dir().unwrap();
@@ -673,7 +720,12 @@ mod tests {
 
     #[test]
     fn neither_debug_nor_display_nor_summary_shows_the_secret() {
-        for text in ["postgresql://u:hunter2@h/d", "databricks://token:hunter2@h/c?http_path=/x", "snowflake://u:hunter2@a/d", "mysql://u@h/d?password=hunter2"] {
+        for text in [
+            "postgresql://u:hunter2@h/d",
+            "databricks://token:hunter2@h/c?http_path=/x",
+            "snowflake://u:hunter2@a/d",
+            "mysql://u@h/d?password=hunter2",
+        ] {
             let profile = url(text);
             assert_eq!(plain(&profile), "hunter2");
             assert!(!format!("{profile:?}{profile:#?}{profile}{}", profile.summary()).contains("hunter2"));
@@ -682,7 +734,14 @@ mod tests {
 
     #[test]
     fn a_host_that_is_not_local_is_verified_in_full() {
-        for text in ["postgresql://h/d", "mysql://h/d", "redshift://h/d", "sqlserver://h/d", "postgresql://192.168.1.2/d", "postgresql://localhost.example.com/d"] {
+        for text in [
+            "postgresql://h/d",
+            "mysql://h/d",
+            "redshift://h/d",
+            "sqlserver://h/d",
+            "postgresql://192.168.1.2/d",
+            "postgresql://localhost.example.com/d",
+        ] {
             assert_eq!(server(text).tls, Tls { mode: TlsMode::VerifyFull, roots: None }, "{text}");
         }
     }
@@ -766,11 +825,14 @@ mod tests {
 
     #[test]
     fn the_summary_is_that_of_the_chooser() {
-        let profile = named(Backend::PostgreSql, &[("host", "db-prod.eu-west-1.rds.amazonaws.com".into()), ("database", "analytics".into())]).unwrap();
+        let profile =
+            named(Backend::PostgreSql, &[("host", "db-prod.eu-west-1.rds.amazonaws.com".into()), ("database", "analytics".into())])
+                .unwrap();
         assert_eq!(profile.to_string(), "p (postgresql) db-prod.eu-west-1.rds.amazonaws.com/analytics");
         assert_eq!(named(Backend::PostgreSql, &[]).unwrap().summary(), "localhost/postgres");
         assert_eq!(named(Backend::MySql, &[]).unwrap().summary(), "localhost");
-        let pasted = named(Backend::Databricks, &[("host", "https://dbc-1.cloud.databricks.com/".into()), ("http_path", "/x".into())]).unwrap();
+        let pasted =
+            named(Backend::Databricks, &[("host", "https://dbc-1.cloud.databricks.com/".into()), ("http_path", "/x".into())]).unwrap();
         assert_eq!(pasted.summary(), "dbc-1.cloud.databricks.com");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! sea-query writes the tables of PostgreSQL, MySQL and SQLite; the dialect's templates write everything else.
 
-use crate::dialect::{Backend, Comments, Dialect, SchemaName};
+use crate::dialect::{Backend, Comments, Dialect, LiteralStyle, SchemaName};
 use crate::error::{Error, Result};
 use crate::model::{Backfill, Column, Fill, Index, Model, Table};
 use minijinja::{Value, context};
@@ -412,10 +412,13 @@ impl Renderer<'_> {
         let [open, _] = self.dialect.quotes;
         let sql = sql.replacen(" ADD COLUMN ", "\n  ADD COLUMN ", 1);
         let mut text = String::with_capacity(sql.len() + 64);
-        let (mut depth, mut quote) = (0u32, None);
+        let (mut depth, mut quote, mut escaped) = (0u32, None, false);
+        let backslash = self.dialect.literal != LiteralStyle::Doubled;
         let mut rest = sql.chars().peekable();
         while let Some(c) = rest.next() {
             match quote {
+                Some(_) if escaped => escaped = false,
+                Some('\'') if backslash && c == '\\' => escaped = true,
                 Some(end) if c == end => quote = None,
                 Some(_) => {}
                 None if c == '\'' || c == open => quote = Some(c),

@@ -50,7 +50,7 @@ impl Script<'_> {
         for line in intro.lines() {
             text.push_str(&format!("-- {line}\n"));
         }
-        let preamble = self.dialect.render("preamble.sql", self.schema, context! {})?;
+        let preamble = self.dialect.render("preamble.sql", self.schema, context! { location => self.location })?;
         if !preamble.is_empty() {
             text.push_str(&format!("\n{preamble}\n"));
         }

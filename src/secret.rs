@@ -75,12 +75,14 @@ pub(crate) fn expand(path: &str, base: &Path) -> PathBuf {
 }
 
 fn from_environment(name: &str) -> Result<SecretString> {
-    // `var` would panic on neither of these, but would also not tell an impossible name from an unset one.
+    // `var` would call an impossible name merely unset.
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(unavailable("`env://` is not followed by a variable's name", "write env://NAME"));
     }
     match std::env::var(name) {
-        Ok(text) if text.is_empty() => Err(unavailable(format!("the environment variable `{name}` is empty"), format!("set {name} to the secret"))),
+        Ok(text) if text.is_empty() => {
+            Err(unavailable(format!("the environment variable `{name}` is empty"), format!("set {name} to the secret")))
+        }
         Ok(text) => Ok(text.into()),
         Err(std::env::VarError::NotPresent) => {
             Err(unavailable(format!("the environment variable `{name}` is not set"), format!("set {name} to the secret")))

@@ -169,7 +169,7 @@ pub enum ErrorKind {
     Duplicate,
     /// A null where none may be, or a reference to nothing.
     NotNull,
-    /// A value is longer than its column or its key.
+    /// A value is longer than its column or its key, or is not one that the engine takes.
     TooLong,
     /// The server does not answer, or the line broke: it is not known whether the last statement landed.
     Unreachable,
@@ -196,6 +196,23 @@ pub struct DriverError {
     pub kind: ErrorKind,
     /// What the engine says.
     pub message: String,
+}
+
+impl ErrorKind {
+    /// Whether the same again may pass.
+    pub fn may_pass(self) -> bool {
+        matches!(self, ErrorKind::Unreachable | ErrorKind::Serialisation | ErrorKind::LockTimeout | ErrorKind::Duplicate)
+    }
+}
+
+impl Op {
+    /// The same load with other rows.
+    pub fn with_rows(&self, rows: Vec<Row>) -> Op {
+        match self {
+            Op::Load(load) => Op::Load(Load { rows, ..load.clone() }),
+            other => other.clone(),
+        }
+    }
 }
 
 impl DriverError {

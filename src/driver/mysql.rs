@@ -165,6 +165,14 @@ async fn insert(connection: &mut MySqlConnection, load: Load) -> Result<(), Driv
             bytes += row.iter().map(Value::size).sum::<usize>();
             chunk.push(row);
         }
+        if bytes > LOAD_BYTES {
+            // The server ends the session on a packet that is too large, which would look like a broken line.
+            let most: u64 = sqlx::query_scalar("SELECT @@max_allowed_packet").fetch_one(&mut *connection).await.map_err(fold)?;
+            if bytes as u64 >= most {
+                let message = format!("a row takes more than the server's max_allowed_packet of {most} bytes");
+                return Err(DriverError::new(ErrorKind::TooLong, message));
+            }
+        }
         let marks = vec![row_marks.as_str(); chunk.len()].join(", ");
         let sql = format!("INSERT INTO {} ({}) VALUES {marks}", load.table, load.columns.join(", "));
         // A full chunk comes again and again: its statement is worth keeping.
@@ -186,7 +194,7 @@ fn fold(error: sqlx::Error) -> DriverError {
             1049 | 1051 | 1054 | 1146 => ErrorKind::Missing,
             1062 => ErrorKind::Duplicate,
             1048 | 1364 | 1452 => ErrorKind::NotNull,
-            1071 | 1406 => ErrorKind::TooLong,
+            1071 | 1153 | 1264 | 1292 | 1366 | 1406 => ErrorKind::TooLong,
             1045 | 1698 | 1130 | 1129 => ErrorKind::Auth,
             1205 | 3572 => ErrorKind::LockTimeout,
             1213 | 1020 => ErrorKind::Serialisation,

@@ -307,7 +307,7 @@ impl Adapter<'_> {
     }
 
     async fn run(&mut self, target: Option<u32>) -> Result<()> {
-        let ledger = self.ledger_table();
+        let ledger = self.set.dialect.table(self.schema, &self.set.model.ledger().name);
         let migrations: Vec<_> = self.set.migrations.iter().map(|migration| migration.refinery.clone()).collect();
         let target = target.map_or(Target::Latest, |target| Target::Version(target as i32));
         let mut runner = Runner::new(&migrations).set_target(target);
@@ -315,14 +315,6 @@ impl Adapter<'_> {
         match runner.run_async(self).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.explained(&error)),
-        }
-    }
-
-    fn ledger_table(&self) -> String {
-        let name = self.set.model.ledger().name;
-        match self.set.dialect.schemas {
-            true => format!("{}.{}", self.set.dialect.ident(&self.schema.folded), self.set.dialect.ident(&name)),
-            false => self.set.dialect.ident(&name),
         }
     }
 

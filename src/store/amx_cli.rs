@@ -1,21 +1,24 @@
 //! The history file of amx-cli 0.12 to 0.19, read as runs to be shared.
 //!
-//! The file is only ever read, in place and as it was at one moment. Nothing of it is lost: what has no column of its own in the shared store goes into
-//! `metadata_json`, and a row that cannot be stored is handed on as a [`BadRow`] and neither cut nor changed.
+//! The file is only ever read, in place and as it was at one moment. Nothing of it is lost: what has no column of its own in the shared
+//! store goes into `metadata_json`, and a row that cannot be stored is handed on as a [`BadRow`] and neither cut nor changed.
 //!
 //! Where the format's description is silent:
-//! - A value that is mapped to a column has to be of the kind that amx-cli writes: a text where a number belongs makes a bad row. What goes into the
-//!   metadata may be text or number, as it is. Bytes (a BLOB), text that is not UTF-8 and text with NUL are bad everywhere, also in a column that we do not
-//!   know. An escaped NUL within JSON is plain ASCII and stays, until it becomes part of a column that holds text.
-//! - `status` and `scope_json` say more than `state` and `scope` do and are kept in the metadata too; `asset_kind` is kept for columns, `db_applied_status`
-//!   where it is not `applied`, `logprob_score` where no alternative holds it, and `alternatives_json` where `alternatives` does not hold all of it.
-//! - Keys of `metadata_json` are in byte order, so that files whose columns were added in another order give the same text. A run's holds empty text, a
-//!   result's does not. A time is a number of seconds there, as in the file.
-//! - A `status` or `asset_kind` that amx-cli does not have is a bad row; an `asset_kind` that is null or empty is a table (the column's own default).
+//! - A value that is mapped to a column has to be of the kind that amx-cli writes: a text where a number belongs makes a bad row. What goes
+//!   into the metadata may be text or number, as it is. Bytes (a BLOB), text that is not UTF-8 and text with NUL are bad everywhere, also
+//!   in a column that we do not know. An escaped NUL within JSON is plain ASCII and stays, until it becomes part of a column that holds
+//!   text.
+//! - `status` and `scope_json` say more than `state` and `scope` do and are kept in the metadata too; `asset_kind` is kept for columns,
+//!   `db_applied_status` where it is not `applied`, `logprob_score` where no alternative holds it, and `alternatives_json` where
+//!   `alternatives` does not hold all of it.
+//! - Keys of `metadata_json` are in byte order, so that files whose columns were added in another order give the same text. A run's holds
+//!   empty text, a result's does not. A time is a number of seconds there, as in the file.
+//! - A `status` or `asset_kind` that amx-cli does not have is a bad row; an `asset_kind` that is null or empty is a table (the column's own
+//!   default).
 //! - An empty `column_name` is a column with an empty name; only null means the table itself.
 //! - A null or empty `who` or `hostname` is the importing person's; null or empty provider, model and backend are `unknown`.
-//! - Of an object's older rows only the texts are used, so only these can make one of them bad. A bad older row is reported, and the object is given without
-//!   it; where the row that stands is bad the object is not given, for an older text would pass for the current one.
+//! - Of an object's older rows only the texts are used, so only these can make one of them bad. A bad older row is reported, and the object
+//!   is given without it; where the row that stands is bad the object is not given, for an older text would pass for the current one.
 
 use super::amx_json::{alternatives, append_superseded, push_number, push_text, repair, scope};
 use super::source::{Person, RunKey, Source, SourceRun};
@@ -60,7 +63,16 @@ mod run {
     }
     /// What the metadata does not repeat, because the shared columns hold all of it.
     pub(super) const MAPPED: &[&str] = &[
-        "id", "started_at", "ended_at", "llm_provider", "llm_model", "db_backend", "created_by", "hostname", "client_version", "shared_uuid",
+        "id",
+        "started_at",
+        "ended_at",
+        "llm_provider",
+        "llm_model",
+        "db_backend",
+        "created_by",
+        "hostname",
+        "client_version",
+        "shared_uuid",
     ];
 }
 
@@ -73,8 +85,18 @@ mod result {
     }
     /// What the metadata does not repeat, because the shared columns hold all of it.
     pub(super) const MAPPED: &[&str] = &[
-        "id", "run_id", "schema_name", "table_name", "column_name", "confidence", "chosen_description", "applied_at", "created_by", "hostname",
-        "client_version", "shared_uuid",
+        "id",
+        "run_id",
+        "schema_name",
+        "table_name",
+        "column_name",
+        "confidence",
+        "chosen_description",
+        "applied_at",
+        "created_by",
+        "hostname",
+        "client_version",
+        "shared_uuid",
     ];
 }
 
@@ -139,14 +161,16 @@ impl AmxCliFile {
         let own = not_pulled(&runs);
         let runs = Reading { sql: format!("SELECT {list} FROM analysis_runs t WHERE true{own} ORDER BY t.started_at, t.id"), extras };
         let (list, extras) = select(&results, result::COLUMNS, result::MAPPED);
-        // Sorting the row numbers and then reading row by row is faster by a third than sorting rows, which copies each twice; and takes less memory.
+        // Sorting the row numbers and then reading row by row takes a tenth less time than sorting wide rows, which copies each
+        // twice, and a bounded cache instead of a sorter as large as the run.
         let order =
             format!("SELECT t.rowid FROM {from} WHERE {of_run}{own_results} ORDER BY t.schema_name, t.table_name, t.column_name, t.id");
         let results = Reading { sql: format!("SELECT {list} FROM run_results t WHERE t.rowid = ?1"), extras };
         Ok(AmxCliFile { file, path: path.to_owned(), person: person.clone(), runs, order, results, applied, own })
     }
 
-    /// How many results belong to a run that the file does not have. amx-cli never leaves any; they cannot be shared, and the caller may want to say so.
+    /// How many results belong to a run that the file does not have. amx-cli never leaves any; they cannot be shared, and the caller may
+    /// want to say so.
     ///
     /// # Errors
     /// As reading the file.
@@ -170,7 +194,7 @@ impl AmxCliFile {
         statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.fault(&e))
     }
 
-    fn run(&self, row: &Row<'_>) -> Result<SourceRun> {
+    fn run(&self, row: &Row<'_>, owner: &str) -> Result<SourceRun> {
         let mut problems = Vec::new();
         let local_id = whole_number(row, run::ID, "id", &mut problems);
         let started_at = time(row, run::STARTED_AT, "started_at", &mut problems);
@@ -182,7 +206,8 @@ impl AmxCliFile {
             Some(id) => self.applied(id)?,
             None => (0, None),
         };
-        let something_applied = applied_rows > 0 || number(row, run::APPLIED_COUNT, "applied_count", &mut problems).is_some_and(|count| count > 0.0);
+        let something_applied =
+            applied_rows > 0 || number(row, run::APPLIED_COUNT, "applied_count", &mut problems).is_some_and(|count| count > 0.0);
         let status = text(row, run::STATUS, "status", &mut problems);
         let state = state(status, something_applied);
         if state.is_none() && problems.is_empty() {
@@ -227,11 +252,33 @@ impl AmxCliFile {
             }
             _ => Err(bad(reason(problems, Ok(())).unwrap_or_else(|| "started_at or status cannot be read".into()))),
         };
-        Ok(SourceRun { key: RunKey { run_id, local_id }, run })
+        Ok(SourceRun { key: RunKey { run_id, local_id }, owner: owner.into(), run })
+    }
+
+    /// The owner of all its runs: a UUIDv5 over the id and start of the earliest own run, so the same wherever the file is, whoever reads it,
+    /// and however it grows. `None` where the file has no own run.
+    pub fn origin(&self) -> Result<Option<String>> {
+        // A start that is not a number sorts after all numbers, null before; neither should name the file while there is a good one.
+        let sql = format!(
+            "SELECT t.id, t.started_at FROM analysis_runs t WHERE true{} ORDER BY typeof(t.started_at) NOT IN ('real', 'integer'), t.started_at, t.id LIMIT 1",
+            self.own
+        );
+        let mut statement = self.file.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
+        let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
+        let Some(row) = rows.next().map_err(|e| self.fault(&e))? else { return Ok(None) };
+        let id = whole_number(row, 0, "id", &mut Vec::new());
+        let started_at = number(row, 1, "started_at", &mut Vec::new());
+        Ok(Some(Uuid::new_v5(&ORIGINS, format!("{id:?} {started_at:?}").as_bytes()).to_string()))
     }
 
     /// Who wrote a row and where, with the importing person for what the row does not say.
-    fn attribution(&self, local_id: Option<i64>, created_by: Option<&str>, hostname: Option<&str>, client_version: Option<&str>) -> Attribution {
+    fn attribution(
+        &self,
+        local_id: Option<i64>,
+        created_by: Option<&str>,
+        hostname: Option<&str>,
+        client_version: Option<&str>,
+    ) -> Attribution {
         let or = |own: Option<&str>, else_: &str| Some(own.filter(|own| !own.is_empty()).unwrap_or(else_).to_owned());
         Attribution {
             created_by: or(created_by, &self.person.who),
@@ -300,13 +347,16 @@ impl AmxCliFile {
             text(row, result::HOSTNAME, "hostname", &mut problems),
             text(row, result::CLIENT_VERSION, "client_version", &mut problems),
         );
-        let metadata_json = metadata(row, &self.results.extras, &mut problems, |extra, value| match extra.name.as_str() {
-            "alternatives_json" => !whole,
-            "asset_kind" => column != Name::Null,
-            "db_applied_status" => !applied,
-            "logprob_score" => !logprob_placed,
-            _ => true,
-        } && value != ValueRef::Text(b""));
+        let metadata_json = metadata(row, &self.results.extras, &mut problems, |extra, value| {
+            value != ValueRef::Text(b"")
+                && match extra.place {
+                    result::ALTERNATIVES => !whole,
+                    result::ASSET_KIND => column != Name::Null,
+                    result::APPLIED_STATUS => !applied,
+                    result::LOGPROB => !logprob_placed,
+                    _ => true,
+                }
+        });
         Draft {
             result: RunResult {
                 target_qname: target_qname.unwrap_or_default(),
@@ -331,26 +381,12 @@ impl Source for AmxCliFile {
         self.number(&format!("SELECT count(*) FROM analysis_runs t WHERE true{}", self.own))
     }
 
-    /// A UUIDv5 over the id and start of the earliest own run: the same wherever the file is, whoever reads it, and however it grows.
-    fn origin(&self) -> Result<Option<String>> {
-        // A start that is not a number sorts after all numbers, null before; neither should name the file while there is a good one.
-        let sql = format!(
-            "SELECT t.id, t.started_at FROM analysis_runs t WHERE true{} ORDER BY typeof(t.started_at) NOT IN ('real', 'integer'), t.started_at, t.id LIMIT 1",
-            self.own
-        );
-        let mut statement = self.file.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
-        let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
-        let Some(row) = rows.next().map_err(|e| self.fault(&e))? else { return Ok(None) };
-        let id = whole_number(row, 0, "id", &mut Vec::new());
-        let started_at = number(row, 1, "started_at", &mut Vec::new());
-        Ok(Some(Uuid::new_v5(&ORIGINS, format!("{id:?} {started_at:?}").as_bytes()).to_string()))
-    }
-
     fn runs(&self, each: &mut dyn FnMut(SourceRun) -> Result<()>) -> Result<()> {
+        let owner = self.origin()?.unwrap_or_default();
         let mut statement = self.file.connection.prepare_cached(&self.runs.sql).map_err(|e| self.fault(&e))?;
         let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
         while let Some(row) = rows.next().map_err(|e| self.fault(&e))? {
-            each(self.run(row)?)?;
+            each(self.run(row, &owner)?)?;
         }
         self.file.unchanged()
     }
@@ -367,7 +403,13 @@ impl Source for AmxCliFile {
         while let Some(place) = order.next().map_err(|e| self.fault(&e))? {
             let mut rows = statement.query([place.get::<_, i64>(0).map_err(|e| self.fault(&e))?]).map_err(|e| self.fault(&e))?;
             // The index may name a row that the table lacks only where the file is damaged.
-            let missing = || Error::new(Code::LocalStoreCorrupt, format!("{} is damaged: an index names a row that is not there", self.path.display()), RESTORE);
+            let missing = || {
+                Error::new(
+                    Code::LocalStoreCorrupt,
+                    format!("{} is damaged: an index names a row that is not there", self.path.display()),
+                    RESTORE,
+                )
+            };
             let row = rows.next().map_err(|e| self.fault(&e))?.ok_or_else(missing)?;
             object_key(row, &mut next);
             if next != key {
@@ -442,8 +484,8 @@ fn reason(mut problems: Vec<String>, check: Result<(), String>) -> Option<String
     (!problems.is_empty()).then(|| problems.join("; "))
 }
 
-/// `run_2026-06-23_14-20-001`: the minute of the start and the id, so that the same row is always the same run. A `?` stands for what cannot be read; it is no
-/// character of a run id, so such a name never meets a real one.
+/// `run_2026-06-23_14-20-001`: the minute of the start and the id, so that the same row is always the same run. A `?` stands for what
+/// cannot be read; it is no character of a run id, so such a name never meets a real one.
 fn run_id(started_at: Option<DateTime<Utc>>, id: Option<i64>) -> String {
     let minute = started_at.map_or("?".into(), |time| time.format("%Y-%m-%d_%H-%M").to_string());
     id.map_or_else(|| format!("run_{minute}-?"), |id| format!("run_{minute}-{id:03}"))
@@ -530,8 +572,8 @@ fn columns(file: &ReadOnly, path: &Path, table: &str, needed: &[&str]) -> Result
     }
 }
 
-/// What to read a run's results `FROM`, and `WHERE`: by the index on `run_id`, or, in a file that has none, by a temporary one of ours; else each run would
-/// take a walk over the whole table.
+/// What to read a run's results `FROM`, and `WHERE`: by the index on `run_id`, or, in a file that has none, by a temporary one of ours;
+/// else each run would take a walk over the whole table.
 fn results_of_a_run(file: &ReadOnly, path: &Path) -> Result<(&'static str, &'static str)> {
     let indexed = "SELECT EXISTS (SELECT 1 FROM pragma_index_list('run_results') l, pragma_index_info(l.name) i \
                    WHERE l.partial = 0 AND i.seqno = 0 AND i.name = 'run_id' COLLATE NOCASE)";
@@ -554,7 +596,7 @@ fn select(columns: &[String], named: &[&str], mapped: &[&str]) -> (String, Vec<E
         let mut key = String::new();
         push_text(&mut key, name);
         key.push(':');
-        // A column that is named already is not read twice: copying wide rows into the sorter is what sorting costs.
+        // A column that is named already is not read twice.
         let place = named.iter().position(|named| name.eq_ignore_ascii_case(named)).unwrap_or_else(|| {
             list.push(quote(name));
             list.len() - 1
@@ -682,7 +724,8 @@ fn metadata(row: &Row<'_>, extras: &[Extra], problems: &mut Vec<String>, keep: i
     let mut out = String::with_capacity(512);
     for extra in extras {
         let value = value(row, extra.place);
-        if value == ValueRef::Null {
+        if value == ValueRef::Null || !keep(extra, value) {
+            // What is not kept here is read elsewhere, and found bad there.
             continue;
         }
         let readable = match value {
@@ -700,7 +743,7 @@ fn metadata(row: &Row<'_>, extras: &[Extra], problems: &mut Vec<String>, keep: i
             }
             _ => Some(""),
         };
-        let Some(text) = readable.filter(|_| keep(extra, value)) else { continue };
+        let Some(text) = readable else { continue };
         let json = if extra.json { repair(text) } else { None };
         if json.as_deref() == Some("null") {
             continue;
@@ -757,7 +800,8 @@ mod tests {
             parent_result_id INTEGER, rerun_seq INTEGER NOT NULL DEFAULT 0, user_instructions TEXT, citations_json TEXT);
         CREATE INDEX idx_run_results_run_id ON run_results(run_id);";
     /// One run, 1: 2026-06-23 14:20 UTC and a bit.
-    const RUN: &str = "INSERT INTO analysis_runs (id, started_at, status, command) VALUES (1, 1782224408.1278677, 'success', 'analyze.run');";
+    const RUN: &str =
+        "INSERT INTO analysis_runs (id, started_at, status, command) VALUES (1, 1782224408.1278677, 'success', 'analyze.run');";
 
     fn person() -> Person {
         Person { who: "alice".into(), hostname: "laptop".into() }
@@ -918,7 +962,8 @@ mod tests {
         assert_eq!(run.finished_at.map(time_text).unwrap(), "2026-06-23T14:21:40.500000Z");
         assert_eq!((run.llm_provider.as_str(), run.llm_model.as_str(), run.db_backend.as_str()), ("openai", "gpt-4o", "mysql"));
         assert_eq!((run.state, run.applied_at, run.applied_by), (State::Reviewed, None, None));
-        let expected = r#"{"applied_count":0,"command":"rerun","error_text":"not json: [","mode":"","planned_count":0,"processed_count":0,"#;
+        let expected =
+            r#"{"applied_count":0,"command":"rerun","error_text":"not json: [","mode":"","planned_count":0,"processed_count":0,"#;
         assert!(run.metadata_json.as_deref().unwrap().starts_with(expected), "{:?}", run.metadata_json);
         assert!(!run.metadata_json.as_deref().unwrap().contains("tokens_json"));
         let attribution = Attribution {
@@ -933,7 +978,10 @@ mod tests {
     #[test]
     fn what_a_run_does_not_say_is_the_persons_or_unknown() {
         let run = Fixture::with("").run();
-        assert_eq!((run.who.as_str(), run.attribution.hostname.as_deref(), run.attribution.client_version), ("alice", Some("laptop"), None));
+        assert_eq!(
+            (run.who.as_str(), run.attribution.hostname.as_deref(), run.attribution.client_version),
+            ("alice", Some("laptop"), None)
+        );
         assert_eq!((run.llm_provider.as_str(), run.llm_model.as_str(), run.db_backend.as_str()), (UNKNOWN, UNKNOWN, UNKNOWN));
     }
 
@@ -978,14 +1026,21 @@ mod tests {
             ("error_text = 'a' || char(0)", "run_2026-06-23_14-20-001", "error_text holds a NUL character"),
             ("mode = x'00'", "run_2026-06-23_14-20-001", "mode holds bytes where text or a number belongs"),
             ("status = CAST(x'ff' AS TEXT)", "run_2026-06-23_14-20-001", "status is not UTF-8 at byte 0"),
-            ("created_by = x'41', llm_model = 'a' || char(0)", "run_2026-06-23_14-20-001",
-             "created_by holds bytes where text belongs; llm_model holds a NUL character"),
+            (
+                "created_by = x'41', llm_model = 'a' || char(0)",
+                "run_2026-06-23_14-20-001",
+                "created_by holds bytes where text belongs; llm_model holds a NUL character",
+            ),
             ("scope_json = '{\"a\\u0000\": []}'", "run_2026-06-23_14-20-001", "scope holds a NUL character"),
         ];
         for (set, run_id, reason) in cases {
             let run = Fixture::with(&format!("UPDATE analysis_runs SET {set}")).runs().remove(0);
             let bad = run.run.unwrap_err();
-            assert_eq!((bad.run_id.as_str(), bad.reason.as_str(), bad.local_id, bad.target_qname), (run_id, reason, Some(1), None), "{set}");
+            assert_eq!(
+                (bad.run_id.as_str(), bad.reason.as_str(), bad.local_id, bad.target_qname),
+                (run_id, reason, Some(1), None),
+                "{set}"
+            );
             assert_eq!(run.key, RunKey { run_id: run_id.into(), local_id: Some(1) });
         }
     }
@@ -1041,7 +1096,9 @@ mod tests {
 
     #[test]
     fn without_a_choice_the_first_alternative_describes() {
-        let fixture = Fixture::with("INSERT INTO run_results (run_id, schema_name, table_name, alternatives_json) VALUES (1, 's', 't', '[\"a\", \"b\"]')");
+        let fixture = Fixture::with(
+            "INSERT INTO run_results (run_id, schema_name, table_name, alternatives_json) VALUES (1, 's', 't', '[\"a\", \"b\"]')",
+        );
         assert_eq!(fixture.result().description.as_deref(), Some("a"));
         fixture.write("UPDATE run_results SET alternatives_json = '[]'");
         assert_eq!(fixture.result().description, None);
@@ -1050,10 +1107,13 @@ mod tests {
     #[test]
     fn a_row_without_a_column_is_its_asset() {
         for (kind, expected) in [("table", "TABLE"), ("view", "VIEW"), ("materialized_view", "MATERIALIZED_VIEW"), ("", "TABLE")] {
-            let fixture = Fixture::with(&format!("INSERT INTO run_results (run_id, schema_name, table_name, asset_kind) VALUES (1, 's', 't', '{kind}')"));
+            let fixture = Fixture::with(&format!(
+                "INSERT INTO run_results (run_id, schema_name, table_name, asset_kind) VALUES (1, 's', 't', '{kind}')"
+            ));
             assert_eq!(fixture.result().target_kind, expected);
         }
-        let bad = Fixture::with("INSERT INTO run_results (run_id, schema_name, table_name, asset_kind) VALUES (1, 's', 't', 'column')").bad();
+        let bad =
+            Fixture::with("INSERT INTO run_results (run_id, schema_name, table_name, asset_kind) VALUES (1, 's', 't', 'column')").bad();
         assert_eq!(bad.reason, "asset_kind \"COLUMN\" is none of amx-cli's");
     }
 
@@ -1070,12 +1130,16 @@ mod tests {
     #[test]
     fn alternatives_that_are_not_json_stay_in_the_metadata_as_text() {
         for (raw, kept) in [("oops [", json!("oops [")), ("{\"a\": 1}", json!({"a": 1})), ("[\"\\ud800\"]", json!("[\"\\ud800\"]"))] {
-            let result =
-                Fixture::with(&format!("INSERT INTO run_results (run_id, schema_name, table_name, alternatives_json) VALUES (1, 's', 't', '{raw}')")).result();
+            let result = Fixture::with(&format!(
+                "INSERT INTO run_results (run_id, schema_name, table_name, alternatives_json) VALUES (1, 's', 't', '{raw}')"
+            ))
+            .result();
             assert_eq!((result.alternatives, result.description), (None, None));
             assert_eq!(read(&result.metadata_json)["alternatives_json"], kept);
         }
-        let null = Fixture::with("INSERT INTO run_results (run_id, schema_name, table_name, alternatives_json) VALUES (1, 's', 't', 'null')").result();
+        let null =
+            Fixture::with("INSERT INTO run_results (run_id, schema_name, table_name, alternatives_json) VALUES (1, 's', 't', 'null')")
+                .result();
         assert_eq!((null.alternatives, read(&null.metadata_json).get("alternatives_json")), (None, None));
     }
 
@@ -1101,7 +1165,7 @@ mod tests {
             ("chosen_description = CAST(x'c328' AS TEXT)", Some("s.t"), "chosen_description is not UTF-8 at byte 0"),
             ("chosen_description = char(0)", Some("s.t"), "chosen_description holds a NUL character"),
             ("alternatives_json = '[\"a\\u0000\"]'", Some("s.t"), "description holds a NUL character"),
-            ("alternatives_json = x'5b5d'", Some("s.t"), "alternatives_json holds bytes where text or a number belongs"),
+            ("alternatives_json = x'5b5d'", Some("s.t"), "alternatives_json holds bytes where text belongs"),
             ("applied_at = 'soon'", Some("s.t"), "applied_at holds text where a number belongs"),
             ("logprob_score = 'low'", Some("s.t"), "logprob_score holds text where a number belongs"),
             ("reasoning = 'a' || char(0) || 'b'", Some("s.t"), "reasoning holds a NUL character"),
@@ -1109,7 +1173,10 @@ mod tests {
             ("asset_kind = x'00'", Some("s.t"), "asset_kind holds bytes where text belongs"),
         ];
         for (set, target_qname, reason) in cases {
-            let bad = Fixture::with(&format!("INSERT INTO run_results (run_id, schema_name, table_name) VALUES (1, 's', 't'); UPDATE run_results SET {set}")).bad();
+            let bad = Fixture::with(&format!(
+                "INSERT INTO run_results (run_id, schema_name, table_name) VALUES (1, 's', 't'); UPDATE run_results SET {set}"
+            ))
+            .bad();
             assert_eq!((bad.target_qname.as_deref(), bad.reason.as_str(), bad.local_id), (target_qname, reason, Some(1)), "{set}");
             assert_eq!(bad.run_id, "run_2026-06-23_14-20-001");
         }
@@ -1117,7 +1184,8 @@ mod tests {
 
     #[test]
     fn a_name_at_the_limit_is_stored_and_one_longer_is_bad() {
-        let fixture = Fixture::with(&format!("INSERT INTO run_results (run_id, schema_name, table_name) VALUES (1, 's', '{}')", "t".repeat(698)));
+        let fixture =
+            Fixture::with(&format!("INSERT INTO run_results (run_id, schema_name, table_name) VALUES (1, 's', '{}')", "t".repeat(698)));
         assert_eq!(fixture.result().target_qname.len(), 700);
         fixture.write("UPDATE run_results SET table_name = table_name || 't'");
         assert!(fixture.bad().reason.starts_with("target_qname is too long: 701"));
@@ -1176,7 +1244,10 @@ mod tests {
 
     #[test]
     fn the_table_and_a_column_without_a_name_are_two_objects() {
-        let all = Fixture::with("INSERT INTO run_results (run_id, schema_name, table_name, column_name) VALUES (1, 's', 't', NULL), (1, 's', 't', '')").results();
+        let all = Fixture::with(
+            "INSERT INTO run_results (run_id, schema_name, table_name, column_name) VALUES (1, 's', 't', NULL), (1, 's', 't', '')",
+        )
+        .results();
         let names: Vec<_> = all.into_iter().map(|result| result.unwrap().target_qname).collect();
         assert_eq!(names, ["s.t", "s.t.\"\""]);
     }
@@ -1199,7 +1270,10 @@ mod tests {
              INSERT INTO run_results VALUES (1, 2, 's', 't', NULL, 'low'), (2, 1, 's', 't', 'c', 'low'), (3, 1, 's', 't', 'b', 'low')",
         );
         let run = fixture.run();
-        assert_eq!((run.scope.as_str(), run.state, run.metadata_json.as_deref()), ("*", State::Reviewed, Some(r#"{"command":"x","status":"success"}"#)));
+        assert_eq!(
+            (run.scope.as_str(), run.state, run.metadata_json.as_deref()),
+            ("*", State::Reviewed, Some(r#"{"command":"x","status":"success"}"#))
+        );
         let all: Vec<_> = fixture.results().into_iter().map(|result| result.unwrap()).collect();
         assert_eq!(all.iter().map(|result| result.target_qname.as_str()).collect::<Vec<_>>(), ["s.t.b", "s.t.c"]);
         assert_eq!((&all[0].alternatives, &all[0].metadata_json), (&None, &None));
@@ -1207,7 +1281,9 @@ mod tests {
 
     #[test]
     fn columns_that_a_newer_amx_adds_are_kept() {
-        let fixture = Fixture::with("ALTER TABLE analysis_runs ADD COLUMN \"new \"\"one\" TEXT DEFAULT 'x'; ALTER TABLE analysis_runs ADD COLUMN b_json DEFAULT '[1]';");
+        let fixture = Fixture::with(
+            "ALTER TABLE analysis_runs ADD COLUMN \"new \"\"one\" TEXT DEFAULT 'x'; ALTER TABLE analysis_runs ADD COLUMN b_json DEFAULT '[1]';",
+        );
         let metadata = read(&fixture.run().metadata_json);
         assert_eq!((&metadata["new \"one"], &metadata["b_json"]), (&json!("x"), &json!([1])));
     }

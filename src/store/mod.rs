@@ -2,5 +2,8 @@
 
 pub mod amx_cli;
 mod amx_json;
+pub mod local;
+pub mod own_file;
+pub mod shared;
 pub mod source;
-mod sqlite_file;
+pub mod sqlite_file;

@@ -28,29 +28,29 @@ pub struct RunKey {
 pub struct SourceRun {
     /// What [`Source::results`] takes to find the run's results.
     pub key: RunKey,
+    /// The installation that owns it: a UUID of 36 characters.
+    pub owner: String,
     /// The run, or why its own row cannot be stored. Its results are not looked at here.
     pub run: Result<Run, BadRow>,
 }
 
 /// A history that runs are read from, oldest first, without holding more than one row or object in memory.
 ///
-/// Teammates' runs that were pulled into it are left out everywhere. All methods see one and the same state, however long the reading takes and whoever
-/// else writes meanwhile.
+/// Teammates' runs that were pulled into it are left out everywhere. All methods see one and the same state, however long the reading takes
+/// and whoever else writes meanwhile.
 pub trait Source: Send {
     /// How many own runs there are, bad ones included.
     fn count(&self) -> Result<u64>;
-
-    /// The installation that owns the runs: a UUID of 36 characters; `None` where there is no own run.
-    fn origin(&self) -> Result<Option<String>>;
 
     /// Visits every own run, oldest first: by `started_at`, then id.
     ///
     /// An error that `each` returns ends the visit and is returned.
     fn runs(&self, each: &mut dyn FnMut(SourceRun) -> Result<()>) -> Result<()>;
 
-    /// Visits the results of one run, one per object, always in the same order. May be called from inside the callback of [`Source::runs`], and again.
+    /// Visits the results of one run, one per object, always in the same order. May be called from inside the callback of [`Source::runs`],
+    /// and again.
     ///
-    /// A bad row comes as itself; an object of which an older row is bad comes both as that and as the object without it. An error that `each` returns
-    /// ends the visit and is returned.
+    /// A bad row comes as itself; an object of which an older row is bad comes both as that and as the object without it. An error that
+    /// `each` returns ends the visit and is returned.
     fn results(&self, run: &RunKey, each: &mut dyn FnMut(Result<RunResult, BadRow>) -> Result<()>) -> Result<()>;
 }

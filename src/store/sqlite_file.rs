@@ -62,8 +62,8 @@ pub struct ReadOnly {
 impl ReadOnly {
     /// Opens the file in place, so that what is only in its WAL yet counts.
     ///
-    /// Reading a WAL file takes a `-shm` beside it. Where that can neither be found nor be made (a folder without write right), the file is opened without
-    /// locks (`immutable`), and only if no WAL holds anything; [`ReadOnly::unchanged`] then tells whether that was right.
+    /// Reading a WAL file takes a `-shm` beside it. Where that can neither be found nor be made (a folder without write right), the file is
+    /// opened without locks (`immutable`), and only if no WAL holds anything; [`ReadOnly::unchanged`] then tells whether that was right.
     ///
     /// # Errors
     /// As [`recognise`].
@@ -141,7 +141,7 @@ fn connect(real: &Path, options: &str) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(uri(real, options), flags)?;
     connection.busy_timeout(BUSY_WAIT)?;
     // The schema is a stranger's; and a damaged page is better found than followed.
-    connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -16000; BEGIN")?;
+    connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA cache_size = -8000; BEGIN")?;
     // BEGIN alone takes no lock: the first read does.
     connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
     Ok(connection)
@@ -184,9 +184,11 @@ pub fn fault(path: &Path, error: &rusqlite::Error) -> Error {
             format!("{shown} is locked by another process"),
             "wait until AMX has finished its run, then run the same command again",
         ),
-        Some(ErrorCode::DiskFull) => {
-            Error::new(Code::Io, format!("no room to sort {shown}: {error}"), "make room in the folder for temporary files, then run the same command again")
-        }
+        Some(ErrorCode::DiskFull) => Error::new(
+            Code::Io,
+            format!("no room to sort {shown}: {error}"),
+            "make room in the folder for temporary files, then run the same command again",
+        ),
         _ if is_shut_out(error) => {
             Error::new(Code::Io, format!("cannot read {shown}: {error}"), "check the owner and the mode of the file and of its folder")
         }
@@ -231,14 +233,16 @@ impl Stat {
     }
 }
 
-/// A short text that says which state a SQLite file is in: 32 hex digits. The same file unchanged gives the same; after any commit it gives another.
+/// A short text that says which state a SQLite file is in: 32 hex digits. The same file unchanged gives the same; after any commit it gives
+/// another.
 ///
-/// It is taken over the resolved path, device, inode, size, modification time and change counter of the file, and the last commit in its WAL.
-/// In WAL mode a commit leaves the file itself alone, and the WAL's size and time are no measure: a WAL that is used again keeps its size, two commits can
-/// fall into one tick of the file system's clock, and a write that was rolled back changes both. But each frame's header carries the WAL's salts (new
-/// whenever it is begun anew) and a checksum over all frames before it, so that salts, number and checksum of the last frame that ends a transaction stand for
-/// all that was committed. The frame headers are read one by one, 24 bytes a page. An empty WAL counts as none: opening a file for reading makes one.
-/// A checkpoint changes the file and so the text, though no row has changed.
+/// It is taken over the resolved path, device, inode, size, modification time and change counter of the file, and the last commit in its
+/// WAL. In WAL mode a commit leaves the file itself alone, and the WAL's size and time are no measure: a WAL that is used again keeps its
+/// size, two commits can fall into one tick of the file system's clock, and a write that was rolled back changes both. But each frame's
+/// header carries the WAL's salts (new whenever it is begun anew) and a checksum over all frames before it, so that salts, number and
+/// checksum of the last frame that ends a transaction stand for all that was committed. The frame headers are read one by one, 24 bytes a
+/// page. An empty WAL counts as none: opening a file for reading makes one. A checkpoint changes the file and so the text, though no row
+/// has changed.
 ///
 /// # Errors
 /// `usage` where there is no such file, `io`, and `local_store_corrupt` where it is not SQLite's.
@@ -421,7 +425,8 @@ mod tests {
         writer.execute_batch("INSERT INTO t VALUES (1)").unwrap();
         let before = fingerprint(&path).unwrap();
         let size = size_of(&beside(&path, "-wal"));
-        let fill = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT zeroblob(4000) FROM n";
+        let fill =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO t SELECT zeroblob(4000) FROM n";
         writer.execute_batch(&format!("PRAGMA cache_size = 5; BEGIN; {fill}; ROLLBACK")).unwrap();
         assert!(size_of(&beside(&path, "-wal")) > size);
         assert_eq!(fingerprint(&path).unwrap(), before);

@@ -20,7 +20,8 @@ gateway = JavaGateway(gateway_parameters=GatewayParameters(port=port, auth_token
 parser = gateway.jvm.org.apache.spark.sql.execution.SparkSqlParser()
 
 
-def judge(sql: str) -> None:
+def judge(entry: dict) -> None:
+    sql = entry["sql"]
     if sql.lstrip().upper().startswith(NOT_SPARKS):
         raise NoOpinion
     try:

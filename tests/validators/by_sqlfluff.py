@@ -14,12 +14,12 @@ linter = Linter(FluffConfig(overrides={"dialect": sys.argv[1], "templater": "raw
 PARAMETER = re.compile(r"""('(?:[^'\\]|''|\\.)*'|"[^"]*"|--[^\n]*|/\*.*?\*/|\$\$.*?\$\$)|\?""", re.DOTALL)
 
 
-def judge(sql: str) -> None:
-    parsed = linter.parse_string(PARAMETER.sub(lambda found: found[1] or "1", sql))
+def judge(entry: dict) -> None:
+    parsed = linter.parse_string(PARAMETER.sub(lambda found: found[1] or "1", entry["sql"]))
     for violation in parsed.violations:
-        raise Refused(f"{violation.line_no}:{violation.line_pos} {violation.desc()}")
-    if parsed.tree is None:
-        raise Refused("nothing could be parsed")
+        raise Refused(violation.desc())
+    if parsed.tree is None or len(list(parsed.tree.recursive_crawl("statement", recurse_into=False))) != 1:
+        raise Refused("not one statement")
 
 
 serve(judge)

@@ -1,8 +1,7 @@
 """SQL Server, by Microsoft's SqlParser, which the language server in the mssql-cli wheel holds.
 
-A batch's EXEC('…') and sp_executesql N'…' are judged as batches of their own."""
+A batch's EXEC('…') and sp_executesql N'…' are judged as batches of their own. Argument: where the wheel is."""
 
-import itertools
 import json
 import os
 import re
@@ -12,9 +11,7 @@ from pathlib import Path
 
 from protocol import Refused, serve
 
-home = Path(sys.argv[1]).resolve()
-DYNAMIC = re.compile(r"\b(?:EXEC(?:UTE)?\s*\(\s*|sp_executesql\s+)N?'((?:[^']|'')*)'", re.IGNORECASE)
-
+home = Path(sys.argv[1])
 server = subprocess.Popen(
     [home / "mssqlcli/mssqltoolsservice/bin/MicrosoftSqlToolsServiceLayer"],
     stdin=subprocess.PIPE,
@@ -29,11 +26,7 @@ server = subprocess.Popen(
     },
 )
 
-
-def send(method: str, params: dict, **more: object) -> None:
-    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": params} | more).encode()
-    server.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
-    server.stdin.flush()
+DYNAMIC = re.compile(r"\b(?:EXEC(?:UTE)?\s*\(\s*|sp_executesql\s+)N?'((?:[^']|'')*)'", re.IGNORECASE)
 
 
 def receive() -> dict:
@@ -43,28 +36,27 @@ def receive() -> dict:
         if name.lower().endswith(b"content-length"):  # the very first has a byte-order mark
             length = int(value)
     if not length:
-        raise SystemExit(f"the language server ended with {server.wait()}")
+        sys.exit(f"the language server ended with {server.wait()}")
     return json.loads(server.stdout.read(length))
 
 
-uris = (f"file:///{number}.sql" for number in itertools.count())
+def call(method: str, params: dict) -> dict:
+    body = json.dumps({"jsonrpc": "2.0", "id": method, "method": method, "params": params}).encode()
+    server.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    server.stdin.flush()
+    while (message := receive()).get("id") != method:
+        pass
+    return message["result"]
 
 
-def judge(sql: str) -> None:
-    uri = next(uris)
-    send("textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "SQL", "version": 1, "text": sql}})
-    while True:
-        message = receive()
-        params = message.get("params") or {}
-        if message.get("method") == "textDocument/publishDiagnostics" and params["uri"] == uri:
-            break
-    for diagnostic in params["diagnostics"]:
-        start = diagnostic["range"]["start"]
-        raise Refused(f"{start['line'] + 1}:{start['character'] + 1} {diagnostic['message']}")
-    for literal in DYNAMIC.findall(sql):
-        judge(literal.replace("''", "'"))
+def parse(batch: str) -> None:
+    answer = call("query/syntaxparse", {"ownerUri": "file:///batch.sql", "query": batch})
+    if not answer["parseable"]:
+        raise Refused(" ".join(answer["errors"]))
+    for literal in DYNAMIC.findall(batch):
+        parse(literal.replace("''", "'"))
 
 
-send("initialize", {"processId": os.getpid(), "capabilities": {}}, id="1")
-serve(judge)
+call("initialize", {"processId": os.getpid(), "capabilities": {}})
+serve(lambda entry: parse(entry["sql"]))
 server.kill()

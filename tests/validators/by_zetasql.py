@@ -1,6 +1,7 @@
 """BigQuery, by ZetaSQL's analyser: Google's own, which resolves names and types too.
 
-The catalog grows by what the statements create, so that later ones resolve. Argument: a wasmtime cache file."""
+The catalog grows by what the statements create, so that later ones resolve. An entry may have "parameters", names
+to types; without, a parameter is guessed from where it stands. Argument: a wasmtime cache file."""
 
 import re
 import sys
@@ -20,6 +21,8 @@ from zetasql.types import (
     ResolvedAddColumnAction,
     ResolvedAlterTableStmt,
     ResolvedColumnDefinition,
+    ResolvedColumnRef,
+    ResolvedCreateTableStmt,
     ResolvedCreateTableStmtBase,
     ResolvedNodeKind,
     SimpleCatalog,
@@ -45,6 +48,8 @@ STATEMENTS = """
     EXECUTE_IMMEDIATE
 """.split()
 
+NOT_BIGQUERYS = "INSERT_ON_CONFLICT_CLAUSE DML_RETURNING CHECK_CONSTRAINT IDENTITY_COLUMNS GENERATED_BY_DEFAULT".split()
+
 OPTIONS = """
     description friendly_name labels location expiration_timestamp default_table_expiration_days
     default_partition_expiration_days partition_expiration_days require_partition_filter is_case_insensitive
@@ -58,7 +63,7 @@ INTEGERS = "INT SMALLINT INTEGER BIGINT TINYINT BYTEINT".split()
 VIEWS = {
     "SCHEMATA": "catalog_name schema_name location ddl",
     "TABLES": "table_catalog table_schema table_name table_type ddl",
-    "COLUMNS": "table_catalog table_schema table_name column_name ordinal_position is_nullable data_type column_default",
+    "COLUMNS": "table_catalog table_schema table_name column_name ordinal_position is_nullable data_type",
     "COLUMN_FIELD_PATHS": "table_catalog table_schema table_name column_name field_path data_type description",
     "TABLE_OPTIONS": "table_catalog table_schema table_name option_name option_type option_value",
     "TABLE_CONSTRAINTS": "table_catalog table_schema table_name constraint_name constraint_type enforced",
@@ -68,7 +73,8 @@ VIEW = re.compile(r"((?:[\w.`-]+\.)?INFORMATION_SCHEMA)`?\.`?(\w+)", re.IGNORECA
 
 language = LanguageOptions.maximum_features()
 language.product_mode = ProductMode.PRODUCT_EXTERNAL
-language.enabled_language_features.remove(LanguageFeature.FEATURE_INSERT_ON_CONFLICT_CLAUSE)
+for feature in NOT_BIGQUERYS:
+    language.enabled_language_features.remove(getattr(LanguageFeature, f"FEATURE_{feature}"))
 language.supported_statement_kinds = [getattr(ResolvedNodeKind, f"RESOLVED_{name}_STMT") for name in STATEMENTS]
 options = AnalyzerOptions(
     language_options=language,
@@ -129,13 +135,28 @@ def declare_views(sql: str) -> None:
             ]
 
 
-def judge(sql: str) -> None:
+def is_column(expression: object) -> bool:
+    return isinstance(expression, ResolvedColumnRef)
+
+
+def type_named(name: str) -> Type:
+    return analyzer.analyze_statement(f"SELECT CAST(NULL AS {name})").output_column_list[0].column.type
+
+
+def judge(entry: dict) -> None:
+    sql, parameters = entry["sql"], entry.get("parameters", {})
     declare_views(sql)
+    options.query_parameters = [
+        AnalyzerOptions.QueryParameter(name=name, type=of)
+        for name, of in {name: type_named(of) for name, of in parameters.items()}.items()
+    ]
     try:
         statement = analyzer.analyze_statement(sql)
     except ZetaSQLError as error:
         raise Refused(str(error)) from None
     match statement:
+        case ResolvedCreateTableStmt(cluster_by_list=keys) if len(keys) > 4 or not all(map(is_column, keys)):
+            raise Refused("CLUSTER BY takes up to four columns")
         case ResolvedCreateTableStmtBase(primary_key=key) if key and not key.unenforced:
             raise Refused("BigQuery has no PRIMARY KEY but NOT ENFORCED ones")
         case ResolvedCreateTableStmtBase():

@@ -24,14 +24,15 @@ def run(*command: str | Path, says: str = "") -> None:
         raise Unavailable(f"{' '.join(map(str, command))}: {done.stdout.strip()}")
 
 
-def need(present: object, packages: str) -> None:
+def need(present: object, *packages: str) -> None:
     """Installs Debian's packages unless what they have is present."""
     if present:
         return
     if os.geteuid() != 0:
-        raise Unavailable(f"as root: apt-get install {packages}")
-    run("apt-get", "update", "-q")
-    run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-qy", "--no-install-recommends", *packages.split())
+        raise Unavailable(f"as root: apt-get install {' '.join(packages)}")
+    apt_get = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qy"]
+    run(*apt_get, "update")
+    run(*apt_get, "install", "--no-install-recommends", *packages)
 
 
 def pip(folder: Path, *arguments: str | Path) -> None:
@@ -60,7 +61,7 @@ def spark(folder: Path) -> None:
 
 
 def plsql(folder: Path) -> None:
-    need(shutil.which("node") and shutil.which("npm"), "nodejs npm")
+    need(shutil.which("node") and shutil.which("npm"), "nodejs", "npm")
     shutil.copytree(REQUIREMENTS / "plsql", folder)
     run("npm", "ci", "--silent", "--ignore-scripts", "--prefix", folder)
 

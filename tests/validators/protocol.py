@@ -1,4 +1,4 @@
-"""What `validate` and the validators say to each other: a JSON list of statements goes in on stdin,
+"""What `validate` and the validators say to each other: its JSON list of {"label", "sql"} goes in on stdin,
 a list of verdicts as long comes out on stdout."""
 
 import json
@@ -14,13 +14,13 @@ class NoOpinion(Exception):
     """The statement is none this validator can judge."""
 
 
-def serve(judge: Callable[[str], None]) -> None:
-    """Answers every statement; `judge` raises what it thinks of one it does not accept."""
+def serve(judge: Callable[[dict], None]) -> None:
+    """Answers for every entry; `judge` raises what it thinks of one it does not accept."""
     verdicts = []
-    for sql in json.load(sys.stdin):
+    for entry in json.load(sys.stdin):
         verdict = {"verdict": "accept", "error": None}
         try:
-            judge(sql)
+            judge(entry)
         except Refused as refusal:
             verdict = {"verdict": "refuse", "error": str(refusal)}
         except NoOpinion:

@@ -1,0 +1,1 @@
+UPDATE {{ table("amx_history_origins") }} SET {{ ident("landed") }} = {{ p(1) }} WHERE {{ ident("origin") }} = {{ p(2) }} AND {{ ident("landed") }} = {{ p(3) }}

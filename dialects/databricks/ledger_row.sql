@@ -1,0 +1,8 @@
+{# The columns are named rather than asked of information_schema, which a workspace may not have: where one is missing the statement
+   is refused, and no row is written. -#}
+INSERT INTO {{ table(ledger) }} ({{ ident("version") }}, {{ ident("name") }}, {{ ident("applied_on") }}, {{ ident("checksum") }})
+SELECT {{ version }}, {{ lit(name) }}, {{ now_text }}, {{ lit(checksum) }} FROM {{ dual }}
+WHERE NOT EXISTS (SELECT 1 FROM {{ table(ledger) }} WHERE {{ ident("version") }} = {{ version }})
+{% for brought in columns %}
+  AND NOT EXISTS (SELECT {% for column in brought.names %}{{ ident(column) }}{% if not loop.last %}, {% endif %}{% endfor %} FROM {{ table(brought.table) }} WHERE FALSE)
+{% endfor %}

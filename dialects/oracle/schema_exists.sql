@@ -1,0 +1,1 @@
+SELECT username AS name FROM all_users WHERE LOWER(username) = LOWER({{ lit(schema) }})

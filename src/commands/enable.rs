@@ -1,0 +1,202 @@
+//! `enable`
+
+use super::{Session, StoreTarget, store_name};
+use crate::config::{self, Config, Key};
+use crate::dialect::Backend;
+use crate::driver::{Access, Driver};
+use crate::error::Result;
+use crate::feasibility;
+use crate::migration::{Engine, MigrationSet};
+use crate::profile::Profile;
+use crate::progress::Progress;
+use crate::render::{Effect, Step};
+use crate::store::local::LocalStore;
+use crate::store::shared::SharedStore;
+use serde::Serialize;
+use std::time::Duration;
+
+/// How long another process that is migrating is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Create the shared store where it is missing, and make this installation use it.
+///
+/// Shows the statements that are about to run and asks. On a store that is up to date it creates and asks nothing.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+#[derive(Serialize)]
+struct Outcome {
+    profile: String,
+    backend: &'static str,
+    schema: String,
+    created: bool,
+    schema_version: u32,
+    teammates: Vec<Teammate>,
+    local_runs_not_shared: u64,
+}
+
+#[derive(Serialize)]
+struct Teammate {
+    who: String,
+    runs: i64,
+    newest: Option<String>,
+}
+
+pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
+    let config = session.config()?;
+    let target = target(session, &config)?;
+    let set = MigrationSet::embedded(target.profile.backend)?;
+    feasibility::require(&set.model, set.dialect)?;
+    let mut driver = session.connect(&target, Access::Create).await?;
+    let Some((created, schema_version)) = bring_up_to_date(session, &target, &set, driver.as_mut()).await? else {
+        session.printer.talk("Nothing was changed.");
+        return Ok(());
+    };
+    let profile = remember(session, &config, &target)?;
+    let mut store = SharedStore::new(driver.as_mut(), set.dialect, &target.schema);
+    let installation = LocalStore::open(&session.home)?.installation()?;
+    let teammates = store.teammates(&installation).await?;
+    let local_runs_not_shared = not_shared(session, &mut store).await?;
+    driver.close().await;
+    let outcome = Outcome {
+        profile,
+        backend: target.profile.backend.word(),
+        schema: target.schema.given.clone(),
+        created,
+        schema_version,
+        teammates: teammates
+            .into_iter()
+            .map(|mate| Teammate { who: mate.who, runs: mate.runs, newest: mate.newest.map(crate::history::time_text) })
+            .collect(),
+        local_runs_not_shared,
+    };
+    let store = store_name(&target.schema, target.profile.backend)?;
+    let place = target.profile.summary();
+    session.printer.result(&outcome, |outcome| shown(outcome, &store, &place))
+}
+
+/// The database to enable: as for every command, but that the enabled store does not stand in for the active profile where one is named.
+fn target(session: &Session, config: &Config) -> Result<StoreTarget> {
+    let target = session.target_in(config)?;
+    if session.global.schema.is_none() && target.explicit {
+        // Another database than the enabled one: its schema's name says nothing about this one.
+        let same = target.profile.name.is_some() && target.profile.name == config.history_store_profile()?;
+        if !same {
+            let given = crate::model::Model::embedded()?.schema;
+            let schema = target.profile.backend.dialect()?.schema_name(&given)?;
+            return Ok(StoreTarget { schema, ..target });
+        }
+    }
+    Ok(target)
+}
+
+/// Creates or migrates after asking. Nothing where the answer was no.
+async fn bring_up_to_date(session: &Session, target: &StoreTarget, set: &MigrationSet, driver: &mut dyn Driver) -> Result<Option<(bool, u32)>> {
+    let progress = Progress::new(session.printer);
+    let mut engine = Engine { driver, set, schema: &target.schema, reporter: &progress };
+    let state = engine.state().await?;
+    if state.pending.is_empty() {
+        return Ok(Some((false, state.version)));
+    }
+    let steps = engine.dry_run(None).await?;
+    session.printer.talk("About to create:");
+    for line in summary(&steps) {
+        session.printer.talk(&format!("  {line}"));
+    }
+    if !session.printer.confirm("Proceed?")? {
+        return Ok(None);
+    }
+    let migrated = engine.migrate(None, LOCK_TIMEOUT).await?;
+    SharedStore::new(driver, set.dialect, &target.schema).mint_store_id().await?;
+    Ok(Some((true, migrated.to_version)))
+}
+
+/// The statements in a line each; what only describes or fills is counted.
+fn summary(steps: &[Step]) -> Vec<String> {
+    let mut lines = vec![];
+    let (mut comments, mut backfills) = (0, 0);
+    for step in steps {
+        let flat = step.sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        match &step.effect {
+            Effect::Comment { .. } => comments += 1,
+            Effect::Backfill { .. } => backfills += 1,
+            Effect::Table { .. } => lines.push(format!("{} (...);", flat.split(" (").next().unwrap_or_default())),
+            _ => lines.push(format!("{flat};")),
+        }
+    }
+    let counted = |count: usize, what: &str| (count > 0).then(|| format!("and {count} {what}"));
+    lines.extend(counted(comments, "comments on tables and columns"));
+    lines.extend(counted(backfills, "statements that fill the new columns of rows that are there already"));
+    lines
+}
+
+/// Writes the configuration; a URL becomes a profile first, so that later commands find it by name.
+fn remember(session: &Session, config: &Config, target: &StoreTarget) -> Result<String> {
+    let name = match &target.profile.name {
+        Some(name) => name.clone(),
+        None => add_profile(session, config, &target.profile)?,
+    };
+    let changes = [
+        (Key::HistoryStoreEnabled, Some(true.into())),
+        (Key::HistoryStoreProfile, Some(name.as_str().into())),
+        (Key::HistoryStoreSchema, Some(target.schema.given.as_str().into())),
+    ];
+    config::edit(&session.home, &changes)?;
+    Ok(name)
+}
+
+fn add_profile(session: &Session, config: &Config, profile: &Profile) -> Result<String> {
+    let same = |known: &Profile| known.backend == profile.backend && known.summary() == profile.summary() && known.target == profile.target;
+    let profiles = config.profiles();
+    if let Some((name, _)) = profiles.iter().find(|(_, known)| known.as_ref().is_ok_and(same)) {
+        return Ok(name.clone());
+    }
+    let free = |name: &String| profiles.iter().all(|(known, _)| known != name);
+    let mut names = (1..).map(|number| if number == 1 { "shared".to_string() } else { format!("shared-{number}") });
+    let name = names.find(free).unwrap_or_else(|| "shared".into());
+    let fields = profile.to_fields();
+    if profile.has_plain_secret() {
+        session.printer.warn(&format!(
+            "the password of the URL is now in plain text in {}; put `env://NAME` or `file://PATH` there to keep it elsewhere",
+            session.home.join("config.yml").display()
+        ));
+    }
+    config::add_profile(&session.home, &name, profile.backend, &fields)?;
+    Ok(name)
+}
+
+/// How many runs of this home the store does not have.
+async fn not_shared(session: &Session, store: &mut SharedStore<'_>) -> Result<u64> {
+    let mut missing = 0;
+    for file in super::migrate_from_local::sources(session, None)? {
+        let mut ids = vec![];
+        file.source.runs(&mut |run| {
+            ids.push(run.key.run_id);
+            Ok(())
+        })?;
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        missing += ids.len() as u64 - store.runs(&ids).await?.len() as u64;
+    }
+    Ok(missing)
+}
+
+fn shown(outcome: &Outcome, store: &str, place: &str) -> String {
+    let mut text = match outcome.created {
+        true => format!("✓ History store enabled. Future /run / /apply will write to {store}.\n"),
+        false => format!("✓ History store now points at: {store} in {place}.\n"),
+    };
+    for mate in &outcome.teammates {
+        let newest = mate.newest.as_deref().unwrap_or("unknown");
+        text.push_str(&format!("  {} has {} runs there, the newest of {newest}\n", mate.who, mate.runs));
+    }
+    if outcome.local_runs_not_shared > 0 {
+        text.push_str(&format!(
+            "  {} runs of this machine are not shared yet: `amx-schema migrate-from-local` copies them\n",
+            outcome.local_runs_not_shared
+        ));
+    }
+    if outcome.backend == Backend::Sqlite.word() && outcome.created {
+        text.push_str(&format!("  The store is the file {place}.\n"));
+    }
+    text
+}

@@ -1,0 +1,143 @@
+//! `history list`
+
+use super::Reading;
+use crate::commands::Session;
+use crate::error::{Code, Error, Result};
+use crate::history::{State, time_text};
+use crate::printer::table;
+use crate::store::shared::RunFilter;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// List runs, newest first.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// At most this many.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// Go on after this run of an earlier list.
+    #[arg(long, value_name = "RUN")]
+    after: Option<String>,
+    /// Only this person's.
+    #[arg(long, value_name = "WHO")]
+    who: Option<String>,
+    /// Only those that cover this name or something below it, such as sales.customer.
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+    /// Only those in this state: running, reviewed, applied or failed.
+    #[arg(long, value_name = "STATE")]
+    state: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    run_id: String,
+    who: String,
+    started_at: String,
+    finished_at: Option<String>,
+    scope: String,
+    state: String,
+    ok: i64,
+    fail: i64,
+    hostname: Option<String>,
+    client_version: Option<String>,
+    pending: bool,
+    #[serde(skip)]
+    started: DateTime<Utc>,
+}
+
+pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
+    if let Some(word) = args.state.as_deref().filter(|word| State::from_word(word).is_none()) {
+        return Err(Error::new(Code::Usage, format!("'{word}' is not a state"), "use running, reviewed, applied or failed"));
+    }
+    let mut reading = Reading::open(session).await?;
+    let mut store = reading.store();
+    let after = match &args.after {
+        None => None,
+        Some(run_id) => match store.runs(&[run_id]).await?.remove(run_id) {
+            Some(stored) => Some((stored.run.started_at, stored.run.run_id)),
+            None => return Err(Error::new(Code::RunUnknown, format!("there is no run {run_id}"), "give a run of an earlier list")),
+        },
+    };
+    let filter = RunFilter { who: args.who.clone(), scope: args.scope.clone(), state: args.state.clone(), after };
+    let runs = store.list(&filter, args.limit).await?;
+    let ids: Vec<&str> = runs.iter().map(|stored| stored.run.run_id.as_str()).collect();
+    let (all, described) = (store.count_results(&ids).await?, store.count_described(&ids).await?);
+    let listed: Vec<Listed> = runs
+        .iter()
+        .map(|stored| {
+            let run = &stored.run;
+            let count = |of: &std::collections::BTreeMap<String, i64>| of.get(&run.run_id).copied().unwrap_or(0);
+            Listed {
+                run_id: run.run_id.clone(),
+                who: run.who.clone(),
+                started_at: time_text(run.started_at),
+                finished_at: run.finished_at.map(time_text),
+                scope: run.scope.clone(),
+                state: stored.state_word.clone(),
+                ok: count(&described),
+                fail: count(&all) - count(&described),
+                hostname: run.attribution.hostname.clone(),
+                client_version: run.attribution.client_version.clone(),
+                pending: false,
+                started: run.started_at,
+            }
+        })
+        .collect();
+    reading.driver.close().await;
+    let now = Utc::now();
+    session.printer.result(&listed, |listed| {
+        let row = |run: &Listed| {
+            let cells = [&run.run_id, &run.who, &ago(now, run.started), &run.scope, &run.ok.to_string(), &run.fail.to_string()];
+            cells.map(|cell| shortened(cell)).to_vec()
+        };
+        table(&["run_id", "who", "when", "scope", "ok", "fail"], listed.iter().map(row))
+    })
+}
+
+/// A cell that leaves room for the others.
+fn shortened(cell: &str) -> String {
+    const WIDEST: usize = 64;
+    match cell.chars().count() > WIDEST {
+        true => cell.chars().take(WIDEST - 1).chain(['…']).collect(),
+        false => cell.into(),
+    }
+}
+
+/// How long ago, in the largest unit that fits.
+fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
+    let seconds = (now - then).num_seconds();
+    let units = [(86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    if seconds < 0 {
+        return then.format("%Y-%m-%d %H:%M").to_string();
+    }
+    match units.into_iter().find(|(length, _)| seconds >= *length) {
+        None => "just now".into(),
+        Some((length, unit)) => {
+            let count = seconds / length;
+            format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[test]
+    fn a_time_is_told_in_the_largest_unit_that_fits() {
+        let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        let told = |seconds| ago(now, now - TimeDelta::seconds(seconds));
+        assert_eq!(told(0), "just now");
+        assert_eq!(told(61), "1 minute ago");
+        assert_eq!(told(7_300), "2 hours ago");
+        assert_eq!(told(5 * 86_400), "5 days ago");
+    }
+
+    #[test]
+    fn a_time_to_come_is_told_as_it_is() {
+        let now = DateTime::from_timestamp(1_780_000_000, 0).unwrap();
+        assert_eq!(ago(now, now + TimeDelta::hours(1)), "2026-05-28 21:26");
+    }
+}

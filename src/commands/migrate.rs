@@ -1,0 +1,97 @@
+//! `migrate`
+
+use super::{Session, StoreTarget};
+use crate::driver::Access;
+use crate::error::{Code, Error, Result};
+use crate::feasibility;
+use crate::migration::{Applied, Engine, MigrationSet, Pending};
+use crate::progress::Progress;
+use crate::store::shared::SharedStore;
+use serde::Serialize;
+
+/// Apply pending migrations under a lock. For CI: it asks nothing.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Apply nothing; exit 3 where something is pending.
+    #[arg(long, conflicts_with = "dry_run")]
+    check: bool,
+    /// Apply nothing; write the statements that would run.
+    #[arg(long)]
+    dry_run: bool,
+    /// Stop after this version.
+    #[arg(long, value_name = "N")]
+    target: Option<u32>,
+    /// Wait this long for another process that is migrating, such as 30s or 2m.
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    lock_timeout: humantime::Duration,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    backend: &'static str,
+    schema: String,
+    from_version: u32,
+    to_version: u32,
+    applied: Vec<Applied>,
+    pending: Vec<Pending>,
+}
+
+pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
+    let target = session.target()?;
+    let set = MigrationSet::embedded(target.profile.backend)?;
+    if let Some(number) = args.target.filter(|&number| number == 0 || number > set.latest()) {
+        return Err(Error::new(Code::Usage, format!("there is no version {number}"), format!("give one from 1 to {}", set.latest())));
+    }
+    feasibility::require(&set.model, set.dialect)?;
+    let progress = Progress::new(session.printer);
+    let reading = args.check || args.dry_run;
+    let mut driver = match session.connect(&target, if reading { Access::Read } else { Access::Create }).await {
+        Err(error) if args.check && error.code == Code::StoreMissing => return Err(nothing_there(&target, &set)),
+        connected => connected?,
+    };
+    let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &progress };
+    let outcome = |from_version, to_version, applied, pending| Outcome {
+        backend: target.profile.backend.word(),
+        schema: target.schema.given.clone(),
+        from_version,
+        to_version,
+        applied,
+        pending,
+    };
+    if args.dry_run {
+        let steps = engine.dry_run(args.target).await?;
+        let text: String = steps.iter().map(|step| format!("{}{}\n\n", step.sql, set.dialect.separator)).collect();
+        session.printer.data(&text);
+    } else if args.check {
+        let state = engine.state().await?;
+        let failed = state.require_current(&target.schema);
+        session.printer.result(&outcome(state.version, state.version, vec![], state.pending), shown)?;
+        failed.map_err(|error| Error { code: Code::PendingMigrations, ..error })?;
+    } else {
+        let migrated = engine.migrate(args.target, args.lock_timeout.into()).await?;
+        if !migrated.applied.is_empty() && migrated.pending.is_empty() {
+            SharedStore::new(driver.as_mut(), set.dialect, &target.schema).mint_store_id().await?;
+        }
+        session.printer.result(&outcome(migrated.from_version, migrated.to_version, migrated.applied, migrated.pending), shown)?;
+    }
+    driver.close().await;
+    Ok(())
+}
+
+fn nothing_there(target: &StoreTarget, set: &MigrationSet) -> Error {
+    Error::new(
+        Code::PendingMigrations,
+        format!("there is no store in {} yet; {} migrations are pending", target.profile.summary(), set.migrations.len()),
+        "run `amx-schema migrate`",
+    )
+}
+
+fn shown(outcome: &Outcome) -> String {
+    let at = format!("V{} on {}", outcome.to_version, outcome.backend);
+    match (outcome.applied.len(), outcome.pending.len()) {
+        (0, 0) => format!("✓ {} is up to date at {at}.", outcome.schema),
+        (0, pending) => format!("{} is at {at}; {pending} pending.", outcome.schema),
+        (_, 0) => format!("✓ {} migrated from V{} to {at}.", outcome.schema, outcome.from_version),
+        (_, pending) => format!("✓ {} migrated from V{} to {at}; {pending} pending.", outcome.schema, outcome.from_version),
+    }
+}

@@ -1,0 +1,120 @@
+//! One verb a file: its arguments, whose doc comments are the help, and what it does with the library.
+
+pub mod completions;
+pub mod config;
+pub mod disable;
+pub mod dump_ddl;
+pub mod enable;
+pub mod generate;
+pub mod history;
+pub mod man;
+pub mod migrate;
+pub mod migrate_from_local;
+pub mod profile;
+pub mod status;
+
+use crate::cli::Global;
+use crate::config::Config;
+use crate::dialect::{Backend, SchemaName};
+use crate::driver::{self, Access, Driver};
+use crate::error::{Code, Error, Result};
+use crate::printer::Printer;
+use crate::profile::Profile;
+use directories::BaseDirs;
+use std::path::PathBuf;
+
+/// What every command has at hand: the home folder, the global flags, and the printer.
+#[derive(Debug)]
+pub struct Session {
+    /// The folder of config.yml and the local files.
+    pub home: PathBuf,
+    /// The global flags.
+    pub global: Global,
+    /// Where results and talk go.
+    pub printer: Printer,
+}
+
+/// A database that a command works on, and the schema in it.
+#[derive(Debug)]
+pub struct StoreTarget {
+    /// The connection.
+    pub profile: Profile,
+    /// The schema.
+    pub schema: SchemaName,
+    /// Whether `--profile` or `--url` named it.
+    pub explicit: bool,
+}
+
+impl Session {
+    /// Finds the home folder. Nothing is read yet.
+    pub(crate) fn new(global: Global, printer: Printer) -> Result<Session> {
+        let from_amx = || std::env::var_os("AMX_CONFIG_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let default = || BaseDirs::new().map(|dirs| dirs.home_dir().join(".amx"));
+        let home = global.home.clone().filter(|dir| !dir.as_os_str().is_empty()).or_else(from_amx).or_else(default);
+        let home = home.ok_or_else(|| Error::new(Code::Usage, "there is no home folder", "give one with --home DIR"))?;
+        Ok(Session { home, global, printer })
+    }
+
+    /// The configuration as it is on disk now.
+    pub fn config(&self) -> Result<Config> {
+        Config::load(&self.home)
+    }
+
+    /// The database to work on: `--url` or `--profile`, else the enabled store's profile, else the active profile.
+    pub fn target(&self) -> Result<StoreTarget> {
+        self.target_in(&self.config()?)
+    }
+
+    /// [`Session::target`] by a configuration that is loaded already.
+    pub fn target_in(&self, config: &Config) -> Result<StoreTarget> {
+        let explicit = self.global.url.is_some() || self.global.profile.is_some();
+        let profile = match (&self.global.url, &self.global.profile) {
+            (_, Some(name)) => config.profile(name)?,
+            (Some(url), None) => Profile::from_url(url)?,
+            (None, None) => {
+                let enabled = match config.history_store_enabled()? {
+                    true => config.history_store_profile()?,
+                    false => None,
+                };
+                let name = enabled.or(config.active_db_profile()?).ok_or_else(no_database)?;
+                config.profile(&name)?
+            }
+        };
+        let schema = self.schema_in(config, profile.backend)?;
+        Ok(StoreTarget { profile, schema, explicit })
+    }
+
+    /// The schema to work in: `--schema`, else the enabled store's, else the model's own.
+    pub fn schema_in(&self, config: &Config, backend: Backend) -> Result<SchemaName> {
+        let given = match &self.global.schema {
+            Some(schema) => schema.clone(),
+            None => match config.history_store_schema()? {
+                Some(schema) => schema,
+                None => crate::model::Model::embedded()?.schema,
+            },
+        };
+        backend.dialect()?.schema_name(&given)
+    }
+
+    /// Connects to a target.
+    pub async fn connect(&self, target: &StoreTarget, access: Access) -> Result<Box<dyn Driver>> {
+        driver::connect(&target.profile, &self.home, access).await
+    }
+}
+
+fn no_database() -> Error {
+    Error::new(
+        Code::Usage,
+        "no database is named: there is no enabled store and no active profile",
+        "give --profile NAME or --url URL, or add a profile with `amx-schema profile add`",
+    )
+}
+
+/// `AMX.amx_history_*` as people see it.
+pub(crate) fn store_name(schema: &SchemaName, backend: Backend) -> Result<String> {
+    let model = crate::model::Model::embedded()?;
+    Ok(match backend.dialect()?.schemas {
+        true => format!("{}.{}_*", schema.given, model.name),
+        false => format!("{}_*", model.name),
+    })
+}

@@ -1,0 +1,149 @@
+//! `profile`
+
+use super::{Session, StoreTarget};
+use crate::config::{self, Key};
+use crate::dialect::Backend;
+use crate::driver::Access;
+use crate::error::{Code, Error, Result};
+use crate::printer::table;
+use crate::profile::{Profile, Scalar};
+use serde::Serialize;
+
+/// Look at and change the profiles of config.yml.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List the profiles.
+    List,
+    /// Add a profile.
+    Add(AddArgs),
+    /// Connect with a profile and say whether that works.
+    Test(NameArgs),
+    /// Remove a profile.
+    Remove(NameArgs),
+}
+
+/// The profile to work on.
+#[derive(Debug, clap::Args)]
+pub struct NameArgs {
+    /// Name of the profile.
+    name: String,
+}
+
+/// A new profile.
+#[derive(Debug, clap::Args)]
+pub struct AddArgs {
+    /// Name of the profile.
+    name: String,
+    /// Backend, such as postgresql.
+    #[arg(long, value_name = "BACKEND", required_unless_present = "from_url", conflicts_with = "from_url")]
+    backend: Option<String>,
+    /// Take everything from a URL.
+    #[arg(long, value_name = "URL")]
+    from_url: Option<String>,
+    /// A field, such as host=db.example.com or password=env://AMX_DB_PASSWORD.
+    #[arg(long = "set", value_name = "FIELD=VALUE", conflicts_with = "from_url")]
+    set: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    backend: Option<&'static str>,
+    database: String,
+    active: bool,
+    shared_store: bool,
+    error: Option<String>,
+}
+
+pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
+    match command {
+        Command::List => list(session),
+        Command::Add(args) => add(session, args),
+        Command::Test(args) => test(session, args).await,
+        Command::Remove(args) => remove(session, args),
+    }
+}
+
+fn list(session: &Session) -> Result<()> {
+    let config = session.config()?;
+    let active = config.active_db_profile()?;
+    let store = config.history_store_profile()?.filter(|_| config.history_store_enabled().unwrap_or(false));
+    let listed = |(name, profile): (String, Result<Profile>)| Listed {
+        active: active.as_ref() == Some(&name),
+        shared_store: store.as_ref() == Some(&name),
+        backend: profile.as_ref().ok().map(|profile| profile.backend.word()),
+        database: profile.as_ref().map(Profile::summary).unwrap_or_default(),
+        error: profile.err().map(|error| error.message),
+        name,
+    };
+    let profiles: Vec<Listed> = config.profiles().into_iter().map(listed).collect();
+    session.printer.result(&profiles, |profiles| {
+        if profiles.is_empty() {
+            return "There is no profile yet; add one with `amx-schema profile add`.".into();
+        }
+        let row = |profile: &Listed| {
+            let marks = [profile.active.then_some("active"), profile.shared_store.then_some("shared store")];
+            let note = profile.error.clone().unwrap_or_else(|| marks.into_iter().flatten().collect::<Vec<_>>().join(", "));
+            vec![profile.name.clone(), profile.backend.unwrap_or("?").to_string(), profile.database.clone(), note]
+        };
+        table(&["name", "backend", "database", ""], profiles.iter().map(row))
+    })
+}
+
+fn add(session: &Session, args: &AddArgs) -> Result<()> {
+    let (backend, fields) = match (&args.from_url, &args.backend) {
+        (Some(url), _) => {
+            let profile = Profile::from_url(url)?;
+            (profile.backend, profile.to_fields())
+        }
+        (None, word) => {
+            let field = |pair: &String| {
+                let (name, value) = pair.split_once('=').ok_or_else(|| {
+                    Error::new(Code::Usage, "a --set without a =", "give each field as FIELD=VALUE, such as --set host=db.example.com")
+                })?;
+                Ok((name.to_string(), Scalar::from(value)))
+            };
+            (Backend::from_word(word.as_deref().unwrap_or_default())?, args.set.iter().map(field).collect::<Result<Vec<_>>>()?)
+        }
+    };
+    let profile = config::add_profile(&session.home, &args.name, backend, &fields)?;
+    if profile.has_plain_secret() {
+        session.printer.warn("the password is in plain text in config.yml; `env://NAME` or `file://PATH` in its place keeps it elsewhere");
+    }
+    session.printer.talk(&format!("✓ Profile {profile} added."));
+    Ok(())
+}
+
+async fn test(session: &Session, args: &NameArgs) -> Result<()> {
+    #[derive(Serialize)]
+    struct Tested {
+        name: String,
+        reachable: bool,
+    }
+    let config = session.config()?;
+    let profile = config.profile(&args.name)?;
+    let schema = session.schema_in(&config, profile.backend)?;
+    let target = StoreTarget { profile, schema, explicit: true };
+    let driver = session.connect(&target, Access::Read).await?;
+    driver.close().await;
+    session.printer.result(&Tested { name: args.name.clone(), reachable: true }, |_| format!("✓ {} answers.", target.profile))
+}
+
+fn remove(session: &Session, args: &NameArgs) -> Result<()> {
+    let config = session.config()?;
+    if config.history_store_enabled()? && config.history_store_profile()?.as_ref() == Some(&args.name) {
+        return Err(Error::new(
+            Code::Usage,
+            format!("the shared store is reached by the profile {}", args.name),
+            "run `amx-schema disable` first",
+        ));
+    }
+    let active = config.active_db_profile()?.as_ref() == Some(&args.name);
+    config::remove_profile(&session.home, &args.name)?;
+    if active {
+        // AMX does not start with an active profile that is not there.
+        config::edit(&session.home, &[(Key::ActiveDbProfile, None)])?;
+    }
+    session.printer.talk(&format!("✓ Profile {} removed.", args.name));
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! `status`
+
+use super::{Session, StoreTarget, store_name};
+use crate::driver::Access;
+use crate::error::{Code, Error, Result};
+use crate::migration::{Engine, MigrationSet};
+use crate::report::Silent;
+use crate::store::local::outbox_state;
+use crate::store::shared::SharedStore;
+use serde::Serialize;
+
+/// Show which store is in use and how it stands. Changes nothing.
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {
+    /// Exit 5 where the shared store cannot be reached.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Serialize, Default)]
+struct Status {
+    active_store: &'static str,
+    profile: Option<String>,
+    backend: Option<&'static str>,
+    schema: Option<String>,
+    reachable: Option<bool>,
+    store_id: Option<String>,
+    schema_version: Option<u32>,
+    pending_migrations: Option<usize>,
+    outbox_depth: u64,
+    outbox_quarantined: u64,
+    outbox_last_attempt: Option<String>,
+    local_runs: u64,
+    shared_runs: Option<i64>,
+    home: String,
+    #[serde(skip)]
+    store: Option<String>,
+    #[serde(skip)]
+    place: Option<String>,
+    #[serde(skip)]
+    remark: Option<String>,
+}
+
+pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
+    let config = session.config()?;
+    let enabled = config.history_store_enabled()?;
+    let outbox = outbox_state(&session.home)?;
+    let mut status = Status {
+        active_store: if enabled { "shared" } else { "file" },
+        outbox_depth: outbox.depth,
+        outbox_quarantined: outbox.quarantined,
+        outbox_last_attempt: outbox.last_attempt,
+        home: session.home.display().to_string(),
+        ..Status::default()
+    };
+    for file in super::migrate_from_local::sources(session, None)? {
+        status.local_runs += file.source.count()?;
+    }
+    let named = session.global.profile.is_some() || session.global.url.is_some();
+    let mut failed = None;
+    if enabled || named {
+        let target = session.target_in(&config)?;
+        status.profile = target.profile.name.clone();
+        status.backend = Some(target.profile.backend.word());
+        status.schema = Some(target.schema.given.clone());
+        status.store = Some(store_name(&target.schema, target.profile.backend)?);
+        status.place = Some(target.profile.summary());
+        if let Err(error) = ask(session, &target, &mut status).await {
+            let unreachable = matches!(error.code, Code::Unreachable | Code::AuthFailed | Code::TlsFailed);
+            status.reachable = Some(!unreachable);
+            status.remark = Some(error.message.clone());
+            session.printer.warn(&error.message);
+            failed = Some(error);
+        }
+    }
+    session.printer.result(&status, shown)?;
+    match failed {
+        Some(error) if args.check => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Asks the shared store, and notes each answer as it comes.
+async fn ask(session: &Session, target: &StoreTarget, status: &mut Status) -> Result<()> {
+    let set = MigrationSet::embedded(target.profile.backend)?;
+    let mut driver = session.connect(target, Access::Read).await?;
+    status.reachable = Some(true);
+    let state = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &Silent }.state().await?;
+    status.schema_version = Some(state.version);
+    status.pending_migrations = Some(state.pending.len());
+    if !state.exists {
+        return Err(Error::new(
+            Code::StoreMissing,
+            format!("there is no shared store in {} yet", target.schema.given),
+            "run `amx-schema enable` to create it",
+        ));
+    }
+    if state.pending.is_empty() {
+        let mut store = SharedStore::new(driver.as_mut(), set.dialect, &target.schema);
+        status.store_id = store.store_id().await?;
+        status.shared_runs = Some(store.count_runs().await?);
+    }
+    driver.close().await;
+    Ok(())
+}
+
+fn shown(status: &Status) -> String {
+    let mut lines = vec![match (&status.store, status.active_store) {
+        (Some(store), "shared") => {
+            let profile = status.profile.as_deref().unwrap_or("(url)");
+            format!("History store: shared, {store} in {} (profile {profile})", status.place.as_deref().unwrap_or_default())
+        }
+        (Some(store), _) => format!("History store: local file; looked at {store} in {}", status.place.as_deref().unwrap_or_default()),
+        (None, _) => format!("History store: disabled (per-user local file in {})", status.home),
+    }];
+    if let Some(reachable) = status.reachable {
+        let version = match (reachable, status.schema_version, status.pending_migrations) {
+            (false, ..) => "not reachable".to_string(),
+            (true, Some(0), _) => "reachable, no store there yet".to_string(),
+            (true, Some(version), Some(0)) => format!("reachable, schema version {version}, up to date"),
+            (true, Some(version), Some(pending)) => format!("reachable, schema version {version}, {pending} migrations pending"),
+            (true, ..) => "reachable".to_string(),
+        };
+        lines.push(format!("Database:      {version}"));
+    }
+    if let Some(runs) = status.shared_runs {
+        lines.push(format!("Shared runs:   {runs}"));
+    }
+    lines.push(format!("Local runs:    {}", status.local_runs));
+    let quarantined = match status.outbox_quarantined {
+        0 => String::new(),
+        count => format!(", {count} in quarantine"),
+    };
+    lines.push(format!("Outbox:        {} queued{quarantined}", status.outbox_depth));
+    lines.join("\n")
+}

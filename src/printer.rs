@@ -1,0 +1,132 @@
+//! What a person and a script see: data on stdout, talk on stderr. The only place that prints.
+
+use crate::error::{Code, Error, Result};
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+
+/// How much is said, and in which form.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Printer {
+    /// Whether stdout is one JSON document.
+    pub json: bool,
+    /// Whether to leave out progress and remarks.
+    pub quiet: bool,
+    /// How often `-v` was given.
+    pub verbose: u8,
+    /// Whether every question is answered yes.
+    pub yes: bool,
+}
+
+impl Printer {
+    /// Writes data to stdout, as it is.
+    pub fn data(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        self.after_stdout(written);
+    }
+
+    /// Writes a result: JSON where that was asked for, else what `shown` makes of it.
+    pub fn result<T: Serialize>(&self, result: &T, shown: impl FnOnce(&T) -> String) -> Result<()> {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(result).map_err(|error| Error::internal(format!("a result has no JSON form: {error}")))?,
+            false => shown(result),
+        };
+        self.data(&match text.is_empty() || text.ends_with('\n') {
+            true => text,
+            false => text + "\n",
+        });
+        Ok(())
+    }
+
+    /// Says something on stderr that a quiet user does not want.
+    pub fn talk(&self, text: &str) {
+        if !self.quiet && !self.json {
+            self.stderr(text);
+        }
+    }
+
+    /// Warns on stderr.
+    pub fn warn(&self, text: &str) {
+        self.stderr(&format!("warning: {text}"));
+    }
+
+    /// Reports a failure on stderr: two lines, or one JSON document.
+    pub fn error(&self, error: &Error) {
+        match self.json {
+            true => {
+                let body = serde_json::json!({ "code": error.code.word(), "message": neutral(&error.message), "hint": neutral(&error.hint) });
+                self.stderr(&serde_json::json!({ "error": body }).to_string());
+            }
+            false => {
+                let text = format!("error[{}]: {}\nhint: {}", error.code.word(), neutral(&error.message), neutral(&error.hint));
+                self.stderr(&text);
+            }
+        }
+    }
+
+    /// Whether a question can be put to a person.
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks, with no for an answer to just Enter.
+    ///
+    /// # Errors
+    /// `confirmation_required` where nobody can be asked and `--yes` was not given; `interrupted`.
+    pub fn confirm(&self, question: &str) -> Result<bool> {
+        if self.yes {
+            return Ok(true);
+        }
+        if !self.can_ask() {
+            return Err(Error::new(
+                Code::ConfirmationRequired,
+                format!("this asks '{question}', and there is no terminal to ask on"),
+                "give --yes to go ahead",
+            ));
+        }
+        let asked = dialoguer::Confirm::new().with_prompt(question).default(false).wait_for_newline(true).interact();
+        asked.map_err(|_| Error::new(Code::Interrupted, "interrupted at the question; nothing was changed", "run the same command again"))
+    }
+
+    /// A line on stderr. A closed stderr is nobody's loss.
+    fn stderr(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = writeln!(err, "{text}");
+    }
+
+    /// A reader that has seen enough ends the program quietly; any other failure of stdout is said.
+    fn after_stdout(&self, written: io::Result<()>) {
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+            Err(error) => {
+                self.error(&Error::io("writing to stdout", &error));
+                std::process::exit(i32::from(Code::Io.exit()));
+            }
+        }
+    }
+}
+
+/// Rows as a table without lines, as wide as they need.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header.to_vec());
+    for row in rows {
+        table.add_row(row.iter().map(|cell| neutral(cell)).collect::<Vec<_>>());
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
+}
+
+/// Text without the control characters by which stored text could drive a terminal.
+pub fn neutral(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' | '\t' => c.to_string(),
+        c if c.is_control() => c.escape_unicode().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(shown).collect()
+}

@@ -1,0 +1,455 @@
+//! The shared store: the few queries that it takes, over any driver. Their SQL is in `dialects/*/queries/`.
+
+use crate::dialect::{Dialect, SchemaName};
+use crate::driver::{Driver, DriverError, ErrorKind, Load, Op, Row, Value};
+use crate::error::{Code, Error, Result};
+use crate::history::{Attribution, Run, RunResult, State};
+use crate::model::Kind;
+use chrono::{DateTime, Utc};
+use minijinja::context;
+use std::collections::BTreeMap;
+
+/// The table of runs.
+pub const RUNS: &str = "amx_history_runs";
+/// The table of results.
+pub const RESULTS: &str = "amx_history_results";
+/// How many keys one query asks for.
+const KEYS_PER_QUERY: usize = 500;
+
+/// The columns of a run, in the order in which rows of it are read and loaded.
+const RUN_COLUMNS: [(&str, Kind); 19] = [
+    ("run_id", Kind::Key),
+    ("who", Kind::Text),
+    ("started_at", Kind::Timestamp),
+    ("finished_at", Kind::Timestamp),
+    ("scope", Kind::Text),
+    ("llm_provider", Kind::Text),
+    ("llm_model", Kind::Text),
+    ("db_backend", Kind::Text),
+    ("state", Kind::Text),
+    ("applied_at", Kind::Timestamp),
+    ("applied_by", Kind::Text),
+    ("metadata_json", Kind::Json),
+    ("created_by", Kind::Text),
+    ("hostname", Kind::Text),
+    ("client_version", Kind::Text),
+    ("local_id", Kind::Integer),
+    ("origin", Kind::Key),
+    ("writer", Kind::Key),
+    ("landing", Kind::Integer),
+];
+
+/// The columns of a result, likewise.
+const RESULT_COLUMNS: [(&str, Kind); 16] = [
+    ("run_id", Kind::Key),
+    ("target_qname", Kind::Key),
+    ("target_kind", Kind::Text),
+    ("description", Kind::Text),
+    ("alternatives", Kind::Json),
+    ("confidence", Kind::Text),
+    ("applied", Kind::Boolean),
+    ("applied_at", Kind::Timestamp),
+    ("metadata_json", Kind::Json),
+    ("created_by", Kind::Text),
+    ("hostname", Kind::Text),
+    ("client_version", Kind::Text),
+    ("local_id", Kind::Integer),
+    ("origin", Kind::Key),
+    ("writer", Kind::Key),
+    ("landing", Kind::Integer),
+];
+
+/// Whose a row is and which write changed it last (DESIGN, decision 7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// The installation that first wrote it: its owner.
+    pub origin: Option<String>,
+    /// The installation that changed it last.
+    pub writer: Option<String>,
+    /// The number of that change, counted per writer.
+    pub landing: Option<i64>,
+}
+
+/// A run as the store holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRun {
+    /// The run.
+    pub run: Run,
+    /// The word in its state column; a client that we do not know may have written another.
+    pub state_word: String,
+    /// Whose it is.
+    pub stamp: Stamp,
+}
+
+/// A result as the store holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredResult {
+    /// The result.
+    pub result: RunResult,
+    /// Whose it is.
+    pub stamp: Stamp,
+}
+
+/// How far an installation's writes have landed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landed {
+    /// The number of its last write.
+    pub number: i64,
+    /// Changes where the count was set back.
+    pub epoch: String,
+}
+
+/// A teammate's share of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Teammate {
+    /// Who.
+    pub who: String,
+    /// How many runs.
+    pub runs: i64,
+    /// When the newest of them began.
+    pub newest: Option<DateTime<Utc>>,
+}
+
+/// Which runs a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Only runs of this person.
+    pub who: Option<String>,
+    /// Only runs whose scope has this name or one below it.
+    pub scope: Option<String>,
+    /// Only runs in this state.
+    pub state: Option<String>,
+    /// Only runs after this one in the list: its `started_at` and `run_id`.
+    pub after: Option<(DateTime<Utc>, String)>,
+}
+
+/// The store in one schema, over one connection.
+pub struct SharedStore<'a> {
+    driver: &'a mut dyn Driver,
+    dialect: &'a Dialect,
+    schema: &'a SchemaName,
+}
+
+impl<'a> SharedStore<'a> {
+    /// The store in that schema.
+    pub fn new(driver: &'a mut dyn Driver, dialect: &'a Dialect, schema: &'a SchemaName) -> SharedStore<'a> {
+        SharedStore { driver, dialect, schema }
+    }
+
+    /// The connection beneath.
+    pub fn driver(&mut self) -> &mut dyn Driver {
+        self.driver
+    }
+
+    /// The id that the store was given when it was first written to.
+    pub async fn store_id(&mut self) -> Result<Option<String>> {
+        let rows = self.query("queries/store_id.sql", context! {}, &[], &[Kind::Text]).await?;
+        Ok(rows.into_iter().flatten().next().and_then(Value::into_text))
+    }
+
+    /// The store's id, which is given now where it has none. Of several who try at once, one succeeds and all learn its id.
+    pub async fn mint_store_id(&mut self) -> Result<String> {
+        if let Some(id) = self.store_id().await? {
+            return Ok(id);
+        }
+        let sql = self.sql("queries/mint_store_id.sql", context! {})?;
+        match self.driver.execute(&sql, &[uuid::Uuid::new_v4().to_string().into()]).await {
+            Err(error) if error.kind != ErrorKind::Duplicate => return Err(error.into()),
+            _ => {}
+        }
+        self.store_id().await?.ok_or_else(|| Error::internal("the store id that was just written cannot be read"))
+    }
+
+    /// How far an installation's writes have landed; nothing where it never wrote.
+    pub async fn landed(&mut self, origin: &str) -> Result<Option<Landed>> {
+        let rows = self.query("queries/origin.sql", context! {}, &[origin.into()], &[Kind::Integer, Kind::Text]).await?;
+        Ok(rows.into_iter().next().map(|row| {
+            let mut row = row.into_iter();
+            let number = row.next().and_then(|value| value.as_integer()).unwrap_or(0);
+            Landed { number, epoch: row.next().and_then(Value::into_text).unwrap_or_default() }
+        }))
+    }
+
+    /// Enters an installation that has not written before.
+    pub async fn add_origin(&mut self, origin: &str, epoch: &str, hostname: &str, created_by: &str) -> Result<()> {
+        let sql = self.sql("queries/add_origin.sql", context! {})?;
+        match self.driver.execute(&sql, &[origin.into(), epoch.into(), hostname.into(), created_by.into()]).await {
+            // Another process of this machine was faster.
+            Err(error) if error.kind != ErrorKind::Duplicate => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Marks that an installation's count was set back.
+    pub async fn renew_epoch(&mut self, origin: &str, from: &str, to: &str) -> Result<()> {
+        let sql = self.sql("queries/renew_epoch.sql", context! {})?;
+        self.driver.execute(&sql, &[to.into(), origin.into(), from.into()]).await?;
+        Ok(())
+    }
+
+    /// The first part of every batch: takes the next number, and fails the batch where someone else took it.
+    pub fn land_op(&self, origin: &str, from: i64) -> Result<Op> {
+        let sql = self.sql("queries/land.sql", context! {})?;
+        Ok(Op::Execute { sql, params: vec![(from + 1).into(), origin.into(), from.into()], expect: Some(1) })
+    }
+
+    /// Runs to be loaded.
+    pub fn load_runs(&self, rows: Vec<Row>) -> Op {
+        self.load(RUNS, &RUN_COLUMNS, rows)
+    }
+
+    /// Results to be loaded.
+    pub fn load_results(&self, rows: Vec<Row>) -> Op {
+        self.load(RESULTS, &RESULT_COLUMNS, rows)
+    }
+
+    fn load(&self, table: &str, columns: &[(&str, Kind)], rows: Vec<Row>) -> Op {
+        let columns = columns.iter().map(|(name, _)| self.dialect.ident(name)).collect();
+        Op::Load(Load { table: self.dialect.table(self.schema, table), columns, rows })
+    }
+
+    /// A change of one row: `set` and `key` are columns and values. The batch fails where not exactly one row has that key.
+    pub fn update_op(&self, table: &str, set: Vec<(&str, Value)>, key: Vec<(&str, Value)>) -> Result<Op> {
+        let names = |pairs: &[(&str, Value)]| pairs.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
+        let sql = self.sql("queries/update.sql", context! { table_name => table.to_string(), set => names(&set), where => names(&key) })?;
+        Ok(Op::Execute { sql, params: set.into_iter().chain(key).map(|(_, value)| value).collect(), expect: Some(1) })
+    }
+
+    /// The runs of those ids that are there.
+    pub async fn runs(&mut self, ids: &[&str]) -> Result<BTreeMap<String, StoredRun>> {
+        let mut found = BTreeMap::new();
+        for ids in ids.chunks(KEYS_PER_QUERY) {
+            let context = context! { columns => names(&RUN_COLUMNS), count => ids.len() };
+            let params: Vec<Value> = ids.iter().map(|&id| id.into()).collect();
+            for row in self.query("queries/runs_by_id.sql", context, &params, &kinds(&RUN_COLUMNS)).await? {
+                let run = run_from(row);
+                found.insert(run.run.run_id.clone(), run);
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many results each of those runs has; a run without any is left out.
+    pub async fn count_results(&mut self, ids: &[&str]) -> Result<BTreeMap<String, i64>> {
+        self.counts("queries/count_results.sql", ids).await
+    }
+
+    /// How many results with a description that is neither null nor empty each of those runs has.
+    pub async fn count_described(&mut self, ids: &[&str]) -> Result<BTreeMap<String, i64>> {
+        self.counts("queries/count_described.sql", ids).await
+    }
+
+    async fn counts(&mut self, template: &str, ids: &[&str]) -> Result<BTreeMap<String, i64>> {
+        let mut counts = BTreeMap::new();
+        for ids in ids.chunks(KEYS_PER_QUERY) {
+            let params: Vec<Value> = ids.iter().map(|&id| id.into()).collect();
+            let rows = self.query(template, context! { count => ids.len() }, &params, &[Kind::Text, Kind::Integer]).await?;
+            for row in rows {
+                let mut row = row.into_iter();
+                if let (Some(id), Some(count)) = (row.next().and_then(Value::into_text), row.next().and_then(|value| value.as_integer())) {
+                    counts.insert(id, count);
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The results of one run for those objects that are there, by object.
+    pub async fn results(&mut self, run_id: &str, qnames: &[&str]) -> Result<BTreeMap<String, StoredResult>> {
+        let mut found = BTreeMap::new();
+        for qnames in qnames.chunks(KEYS_PER_QUERY) {
+            let context = context! { columns => names(&RESULT_COLUMNS), count => qnames.len() };
+            let params: Vec<Value> = std::iter::once(run_id).chain(qnames.iter().copied()).map(Value::from).collect();
+            for row in self.query("queries/results_by_key.sql", context, &params, &kinds(&RESULT_COLUMNS)).await? {
+                let result = result_from(row);
+                found.insert(result.result.target_qname.clone(), result);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Results of a run in byte order of their objects, after one of them.
+    pub async fn results_after(&mut self, run_id: &str, after: &str, limit: usize) -> Result<Vec<StoredResult>> {
+        let context = context! { columns => names(&RESULT_COLUMNS), limit };
+        let rows = self.query("queries/results_page.sql", context, &[run_id.into(), after.into()], &kinds(&RESULT_COLUMNS)).await?;
+        Ok(rows.into_iter().map(result_from).collect())
+    }
+
+    /// Runs, newest first.
+    pub async fn list(&mut self, filter: &RunFilter, limit: usize) -> Result<Vec<StoredRun>> {
+        let (mut conditions, mut params): (Vec<&str>, Vec<Value>) = (vec![], vec![]);
+        if let Some(who) = &filter.who {
+            conditions.push("who");
+            params.push(who.as_str().into());
+        }
+        if let Some(state) = &filter.state {
+            conditions.push("state");
+            params.push(state.as_str().into());
+        }
+        if let Some(scope) = &filter.scope {
+            conditions.push("scope");
+            params.push(format!(", {scope}, ").into());
+            params.push(format!(", {scope}.").into());
+        }
+        if let Some((started_at, run_id)) = &filter.after {
+            conditions.push("after");
+            params.extend([(*started_at).into(), (*started_at).into(), run_id.as_str().into()]);
+        }
+        let conditions: Vec<String> = conditions.into_iter().map(str::to_string).collect();
+        let context = context! { columns => names(&RUN_COLUMNS), conditions, limit };
+        let rows = self.query("queries/list_runs.sql", context, &params, &kinds(&RUN_COLUMNS)).await?;
+        Ok(rows.into_iter().map(run_from).collect())
+    }
+
+    /// How many runs there are.
+    pub async fn count_runs(&mut self) -> Result<i64> {
+        let rows = self.query("queries/count_runs.sql", context! {}, &[], &[Kind::Integer]).await?;
+        Ok(rows.into_iter().flatten().next().and_then(|value| value.as_integer()).unwrap_or(0))
+    }
+
+    /// Who else has written runs, the most first.
+    pub async fn teammates(&mut self, writer: &str) -> Result<Vec<Teammate>> {
+        let kinds = [Kind::Text, Kind::Integer, Kind::Timestamp];
+        let rows = self.query("queries/teammates.sql", context! {}, &[writer.into()], &kinds).await?;
+        let teammate = |row: Row| {
+            let mut row = row.into_iter();
+            Some(Teammate { who: row.next()?.into_text()?, runs: row.next()?.as_integer()?, newest: row.next()?.as_time() })
+        };
+        Ok(rows.into_iter().filter_map(teammate).collect())
+    }
+
+    fn sql(&self, template: &str, context: minijinja::Value) -> Result<String> {
+        self.dialect.render(template, self.schema, context)
+    }
+
+    async fn query(&mut self, template: &str, context: minijinja::Value, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
+        let sql = self.sql(template, context)?;
+        self.driver.query(&sql, params, kinds).await.map_err(refused)
+    }
+}
+
+/// A driver's error, with the privilege that reading takes.
+fn refused(error: DriverError) -> Error {
+    match error.kind {
+        ErrorKind::Denied => Error::new(
+            Code::PermissionDenied,
+            format!("the database user may not read the store: {}", error.message),
+            "ask for SELECT on the store's tables; `amx-schema dump-ddl` ends with the GRANT statements",
+        ),
+        _ => error.into(),
+    }
+}
+
+fn names(columns: &[(&str, Kind)]) -> Vec<String> {
+    columns.iter().map(|(name, _)| name.to_string()).collect()
+}
+
+fn kinds(columns: &[(&str, Kind)]) -> Vec<Kind> {
+    columns.iter().map(|(_, kind)| *kind).collect()
+}
+
+/// A run as a row to be loaded under an id.
+pub fn run_row(run: &Run, run_id: &str, stamp: &Stamp) -> Row {
+    let mut row = vec![
+        run_id.into(),
+        run.who.as_str().into(),
+        run.started_at.into(),
+        run.finished_at.into(),
+        run.scope.as_str().into(),
+        run.llm_provider.as_str().into(),
+        run.llm_model.as_str().into(),
+        run.db_backend.as_str().into(),
+        run.state.word().into(),
+        run.applied_at.into(),
+        run.applied_by.clone().into(),
+        run.metadata_json.clone().into(),
+    ];
+    push_provenance(&mut row, &run.attribution, stamp);
+    row
+}
+
+/// A result as a row to be loaded.
+pub fn result_row(run_id: &str, result: &RunResult, stamp: &Stamp) -> Row {
+    let mut row = vec![
+        run_id.into(),
+        result.target_qname.as_str().into(),
+        result.target_kind.as_str().into(),
+        result.description.clone().into(),
+        result.alternatives.clone().into(),
+        result.confidence.as_str().into(),
+        result.applied.into(),
+        result.applied_at.into(),
+        result.metadata_json.clone().into(),
+    ];
+    push_provenance(&mut row, &result.attribution, stamp);
+    row
+}
+
+fn push_provenance(row: &mut Row, attribution: &Attribution, stamp: &Stamp) {
+    row.extend([
+        attribution.created_by.clone().into(),
+        attribution.hostname.clone().into(),
+        attribution.client_version.clone().into(),
+        attribution.local_id.into(),
+        stamp.origin.clone().into(),
+        stamp.writer.clone().into(),
+        stamp.landing.into(),
+    ]);
+}
+
+/// Takes the values of a row one after the other.
+struct Reader(std::vec::IntoIter<Value>);
+
+impl Reader {
+    fn text(&mut self) -> Option<String> {
+        self.0.next().and_then(Value::into_text)
+    }
+
+    fn needed(&mut self) -> String {
+        self.text().unwrap_or_default()
+    }
+
+    fn time(&mut self) -> Option<DateTime<Utc>> {
+        self.0.next().and_then(|value| value.as_time())
+    }
+
+    fn integer(&mut self) -> Option<i64> {
+        self.0.next().and_then(|value| value.as_integer())
+    }
+
+    fn boolean(&mut self) -> bool {
+        self.0.next().and_then(|value| value.as_boolean()).unwrap_or(false)
+    }
+
+    fn provenance(&mut self) -> (Attribution, Stamp) {
+        let attribution =
+            Attribution { created_by: self.text(), hostname: self.text(), client_version: self.text(), local_id: self.integer() };
+        (attribution, Stamp { origin: self.text(), writer: self.text(), landing: self.integer() })
+    }
+}
+
+fn run_from(row: Row) -> StoredRun {
+    let mut row = Reader(row.into_iter());
+    let (run_id, who) = (row.needed(), row.needed());
+    let (started_at, finished_at) = (row.time().unwrap_or_default(), row.time());
+    let (scope, llm_provider, llm_model, db_backend) = (row.needed(), row.needed(), row.needed(), row.needed());
+    let state_word = row.needed();
+    let (applied_at, applied_by, metadata_json) = (row.time(), row.text(), row.text());
+    let (attribution, stamp) = row.provenance();
+    let state = State::from_word(&state_word).unwrap_or(State::Running);
+    let run = Run {
+        run_id, who, started_at, finished_at, scope, llm_provider, llm_model, db_backend, state, applied_at, applied_by, metadata_json, attribution,
+    };
+    StoredRun { run, state_word, stamp }
+}
+
+fn result_from(row: Row) -> StoredResult {
+    let mut row = Reader(row.into_iter());
+    let _run_id = row.needed();
+    let (target_qname, target_kind) = (row.needed(), row.needed());
+    let (description, alternatives, confidence) = (row.text(), row.text(), row.needed());
+    let (applied, applied_at, metadata_json) = (row.boolean(), row.time(), row.text());
+    let (attribution, stamp) = row.provenance();
+    let result = RunResult { target_qname, target_kind, description, alternatives, confidence, applied, applied_at, metadata_json, attribution };
+    StoredResult { result, stamp }
+}

@@ -1,0 +1,708 @@
+//! Moves a history into the shared store: planned against what the store has, landed batch by batch, and right whenever it is run again.
+
+use super::merge::{self, Evidence, OnConflict, Standing};
+use super::reader::{self, Read, ReadRun};
+use crate::dialect::{Dialect, SchemaName};
+use crate::driver::{Driver, ErrorKind, Failure, Op, Row};
+use crate::error::{Error, Result};
+use crate::history::{BadRow, RunResult};
+use crate::report::Reporter;
+use crate::store::local::{LocalStore, Sent};
+use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
+use crate::store::source::{Person, Source};
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::Receiver;
+
+/// How often a batch is tried where the line broke or someone else was in the way.
+const TRIES: u32 = 6;
+/// The pause before the second try; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// How many runs of the journal are compared with the store at once.
+const JOURNAL_PAGE: usize = 500;
+/// What is said of a run that the store has already.
+const THERE: &str = "already there";
+
+/// How an import is to go.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Copy a run without its bad rows instead of leaving it out.
+    pub skip_errors: bool,
+    /// Find out what would happen, and write nothing.
+    pub dry_run: bool,
+    /// What to do with conflicts.
+    pub on_conflict: OnConflict,
+}
+
+/// A run that was left out because its id is another run's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conflict {
+    /// The run.
+    pub run_id: String,
+    /// Why, in one clause.
+    pub reason: String,
+}
+
+/// What an import did. `results_*` count one per object, after re-runs of an object are merged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Runs of the source, teammates' left out.
+    pub runs_found: u64,
+    /// Runs that the store did not have.
+    pub runs_imported: u64,
+    /// Runs of which something changed.
+    pub runs_updated: u64,
+    /// Runs that were there already.
+    pub runs_skipped: u64,
+    /// Runs that were left out because of a bad row.
+    pub runs_failed: u64,
+    /// Results that the store did not have.
+    pub results_imported: u64,
+    /// Results of which something changed.
+    pub results_updated: u64,
+    /// Results that were there already.
+    pub results_skipped: u64,
+    /// Runs that were left out because of a conflict.
+    pub conflicts: Vec<Conflict>,
+    /// Rows that cannot be stored.
+    pub failures: Vec<BadRow>,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// A file to import from.
+pub struct SourceFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its content.
+    pub source: Box<dyn Source>,
+    /// For an amx-cli file, whose runs have no owner of their own: what tells whether it has changed.
+    pub unchanged: Option<Unchanged>,
+}
+
+/// What tells whether an amx-cli file is as it was when all of it was last in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unchanged {
+    /// What the file looked like before it was opened.
+    pub fingerprint: String,
+    /// The owner of its runs.
+    pub owner: String,
+}
+
+/// Makes a new connection where the line broke.
+#[async_trait]
+pub trait Reconnect: Send + Sync {
+    /// Connects again to the same database.
+    async fn reconnect(&self) -> Result<Box<dyn Driver>>;
+}
+
+/// An import into one store.
+pub struct Importer<'a> {
+    /// The connection.
+    pub driver: Box<dyn Driver>,
+    /// How to get another one.
+    pub reconnect: &'a dyn Reconnect,
+    /// The store's dialect.
+    pub dialect: &'a Dialect,
+    /// The store's schema.
+    pub schema: &'a SchemaName,
+    /// The journal.
+    pub local: &'a mut LocalStore,
+    /// Who imports.
+    pub person: &'a Person,
+    /// How.
+    pub options: Options,
+    /// Who hears of progress.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl<'a> Importer<'a> {
+    /// Imports one file after the other and says what came of it.
+    ///
+    /// # Errors
+    /// What the driver says, and `local_store_corrupt` where a source cannot be read on. Bad rows and conflicts are in the report.
+    pub async fn run(self, files: Vec<SourceFile>) -> Result<Report> {
+        let started = Instant::now();
+        let mut total = 0;
+        for file in &files {
+            total += file.source.count()?;
+        }
+        let mut work = Work::begin(self).await?;
+        work.import.reporter.begin(total);
+        let mut done = Ok(());
+        for file in files {
+            done = work.file(file).await;
+            if done.is_err() {
+                break;
+            }
+        }
+        work.import.reporter.end();
+        done?;
+        work.import.driver.close().await;
+        work.report.elapsed_ms = started.elapsed().as_millis() as u64;
+        Ok(work.report)
+    }
+}
+
+impl Importer<'_> {
+    fn store(&mut self) -> SharedStore<'_> {
+        SharedStore::new(self.driver.as_mut(), self.dialect, self.schema)
+    }
+}
+
+/// An import that is under way.
+struct Work<'a> {
+    import: Importer<'a>,
+    store_id: String,
+    installation: String,
+    epoch: String,
+    /// The number of this installation's last write.
+    landed: i64,
+    by_start: bool,
+    report: Report,
+}
+
+/// What is to be done for a batch.
+#[derive(Default)]
+struct Plan {
+    runs: Vec<Row>,
+    results: Vec<Row>,
+    updates: Vec<Op>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Plan {
+    fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.results.is_empty() && self.updates.is_empty()
+    }
+}
+
+/// What comes of a run once its batch has landed.
+#[derive(Default)]
+struct Outcome {
+    run_id: String,
+    owner: String,
+    word: &'static str,
+    imported: bool,
+    changed: bool,
+    conflict: Option<Conflict>,
+    results_imported: u64,
+    results_updated: u64,
+    results_skipped: u64,
+    /// The engine's word on a value that it does not take.
+    refused: Option<BadRow>,
+    /// What the journal is to know; nothing where it knows it already.
+    sent: Option<Sent>,
+}
+
+impl Outcome {
+    fn there(run: &ReadRun) -> Outcome {
+        Outcome { run_id: run.run.run_id.clone(), owner: run.owner.clone(), word: THERE, results_skipped: run.total, ..Outcome::default() }
+    }
+
+    fn conflict(run: &ReadRun, reason: &str) -> Outcome {
+        let conflict = Conflict { run_id: run.run.run_id.clone(), reason: reason.into() };
+        Outcome { word: "conflict", results_skipped: 0, conflict: Some(conflict), ..Outcome::there(run) }
+    }
+
+    /// Takes in what came of another part of the same run.
+    fn add(&mut self, part: Outcome) {
+        self.imported |= part.imported;
+        self.changed |= part.changed;
+        self.results_imported += part.results_imported;
+        self.results_updated += part.results_updated;
+        self.results_skipped += part.results_skipped;
+        self.conflict = self.conflict.take().or(part.conflict);
+        self.refused = self.refused.take().or(part.refused);
+        self.sent = part.sent.or(self.sent.take());
+        if part.word != THERE {
+            self.word = part.word;
+        }
+    }
+}
+
+/// Where a run goes.
+struct Target {
+    id: String,
+    stored: Option<StoredRun>,
+    action: Action,
+    /// What the journal knows of it.
+    sent: Option<Sent>,
+}
+
+impl Target {
+    /// Whether the source says of the run what it said when it was sent.
+    fn unchanged_since_sent(&self, run: &ReadRun) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.digest == run.digest)
+    }
+}
+
+/// What is to be done with a run.
+#[derive(Clone, Copy)]
+enum Action {
+    /// The store does not have it.
+    Add,
+    /// The store has it.
+    Merge,
+    /// The store has another owner's, which may be the same.
+    Compare,
+    /// The store has another one under its id.
+    Conflict(&'static str),
+}
+
+impl Action {
+    fn in_conflict(self) -> bool {
+        matches!(self, Action::Conflict(_))
+    }
+}
+
+impl<'a> Work<'a> {
+    async fn begin(mut import: Importer<'a>) -> Result<Work<'a>> {
+        let installation = import.local.installation()?;
+        let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
+        let dry_run = import.options.dry_run;
+        let store_id = match dry_run {
+            true => store.store_id().await?.unwrap_or_default(),
+            false => store.mint_store_id().await?,
+        };
+        let found = match store.landed(&installation).await? {
+            None if !dry_run => {
+                store.add_origin(&installation, &new_epoch(), &import.person.hostname, &import.person.who).await?;
+                store.landed(&installation).await?
+            }
+            found => found,
+        };
+        let (mut epoch, landed) = found.map(|found| (found.epoch, found.number)).unwrap_or_default();
+        // A store that knows less than this installation was told has been set back, as by a restored backup.
+        let set_back = import.local.remembered(&store_id, &installation)?.is_some_and(|(known, number)| number > landed || known != epoch);
+        if set_back && !dry_run {
+            let renewed = new_epoch();
+            store.renew_epoch(&installation, &epoch, &renewed).await?;
+            import.local.forget_after(&store_id, landed)?;
+            import.local.note_sent(&store_id, &installation, (&renewed, landed), std::iter::empty())?;
+            epoch = renewed;
+        }
+        Ok(Work { import, store_id, installation, epoch, landed, by_start: false, report: Report::default() })
+    }
+
+    async fn file(&mut self, file: SourceFile) -> Result<()> {
+        let found = file.source.count()?;
+        self.report.runs_found += found;
+        self.by_start = file.unchanged.is_some();
+        if let Some(unchanged) = &file.unchanged
+            && self.all_there(&file.path, unchanged, found).await?
+        {
+            return Ok(());
+        }
+        let before = (self.report.failures.len(), self.report.conflicts.len(), self.results_seen());
+        let mut reading = reader::start(file.source, self.import.options.skip_errors);
+        while let Some(read) = reading.recv().await {
+            match read {
+                Read::Batch(runs) => self.batch(runs).await?,
+                Read::Large(run) => self.large(*run, &mut reading).await?,
+                Read::Failed(bad) => self.left_out(&bad.run_id.clone(), vec![bad]),
+                Read::Broken(error) => return Err(error),
+                // They follow a large run, which takes them all.
+                Read::Chunk(_) | Read::LargeEnd => {}
+            }
+        }
+        let clean = before.0 == self.report.failures.len() && before.1 == self.report.conflicts.len();
+        if let Some(unchanged) = file.unchanged.filter(|_| clean && !self.import.options.dry_run) {
+            let results = self.results_seen() - before.2;
+            self.import.local.note_source(&self.store_id, &file.path, &unchanged.fingerprint, found, results)?;
+        }
+        Ok(())
+    }
+
+    fn results_seen(&self) -> u64 {
+        self.report.results_imported + self.report.results_updated + self.report.results_skipped
+    }
+
+    /// Whether the file is as it was when all of it was last in the store, and the store still has all of it. The store is the truth:
+    /// its counts are asked for, and a missing row makes the file be read again.
+    async fn all_there(&mut self, path: &Path, file: &Unchanged, found: u64) -> Result<bool> {
+        let Some((known, runs, results)) = self.import.local.source(&self.store_id, path)? else { return Ok(false) };
+        if known != file.fingerprint || runs != found {
+            return Ok(false);
+        }
+        let (mut after, mut names) = (String::new(), vec![]);
+        loop {
+            let page = self.import.local.sent_runs(&self.store_id, &file.owner, &after, JOURNAL_PAGE)?;
+            let Some((last, _, _)) = page.last() else { break };
+            after = last.clone();
+            let ids: Vec<&str> = page.iter().map(|(_, sent_as, _)| sent_as.as_str()).collect();
+            let mut store = self.import.store();
+            let there = store.runs(&ids).await?;
+            let counts = store.count_results(&ids).await?;
+            let whole = |(_, id, results): &(String, String, i64)| there.contains_key(id) && counts.get(id).copied().unwrap_or(0) >= *results;
+            if !page.iter().all(whole) {
+                return Ok(false);
+            }
+            names.extend(page.into_iter().map(|(run_id, _, _)| run_id));
+        }
+        if names.len() as u64 != runs {
+            return Ok(false);
+        }
+        for name in &names {
+            self.import.reporter.item(name, THERE);
+        }
+        self.report.runs_skipped += runs;
+        self.report.results_skipped += results;
+        Ok(true)
+    }
+
+    /// Lands a batch of whole runs.
+    async fn batch(&mut self, runs: Vec<ReadRun>) -> Result<()> {
+        let skip_errors = self.import.options.skip_errors;
+        let (good, bad): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.failures.is_empty() || skip_errors);
+        for run in bad {
+            self.left_out(&run.run.run_id, run.failures);
+        }
+        let outcomes = self.land(&good).await?;
+        self.note(&outcomes)?;
+        for (run, outcome) in good.into_iter().zip(outcomes) {
+            self.report.failures.extend(run.failures);
+            self.count(outcome);
+        }
+        Ok(())
+    }
+
+    /// Lands a run that is too large for memory: in one transaction where the store does not have it, else part by part.
+    async fn large(&mut self, mut run: ReadRun, reading: &mut Receiver<Read>) -> Result<()> {
+        if !run.failures.is_empty() && !self.import.options.skip_errors {
+            self.left_out(&run.run.run_id, run.failures);
+            return Ok(());
+        }
+        self.report.failures.append(&mut run.failures);
+        let target = self.targets(std::slice::from_ref(&run)).await?.pop();
+        let outcome = match target {
+            Some(Target { id, action: Action::Add, .. }) if !self.import.options.dry_run => self.stream(&run, &id, reading).await?,
+            _ => self.part_by_part(&run, reading).await?,
+        };
+        self.note(std::slice::from_ref(&outcome))?;
+        self.count(outcome);
+        Ok(())
+    }
+
+    async fn stream(&mut self, run: &ReadRun, id: &str, reading: &mut Receiver<Read>) -> Result<Outcome> {
+        let stamp = self.stamp(&run.owner);
+        let import = &mut self.import;
+        let store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
+        let head = vec![store.land_op(&self.installation, self.landed)?, store.load_runs(vec![shared::run_row(&run.run, id, &stamp)])];
+        let empty = store.load_results(vec![]);
+        let rest = stream::unfold(reading, |reading| async {
+            let part = match reading.recv().await? {
+                Read::Chunk(results) => {
+                    let rows = results.iter().map(|result| shared::result_row(id, result, &stamp)).collect();
+                    Ok(empty.with_rows(rows))
+                }
+                Read::Broken(error) => Err(error),
+                _ => return None,
+            };
+            Some((part, reading))
+        });
+        let ops = stream::iter(head.into_iter().map(Ok)).chain(rest).boxed();
+        import.driver.atomic(ops).await?;
+        self.landed += 1;
+        Ok(self.imported(run, id))
+    }
+
+    async fn part_by_part(&mut self, run: &ReadRun, reading: &mut Receiver<Read>) -> Result<Outcome> {
+        let mut whole = Outcome { run_id: run.run.run_id.clone(), owner: run.owner.clone(), word: THERE, ..Outcome::default() };
+        while let Some(read) = reading.recv().await {
+            let results = match read {
+                Read::Chunk(results) => results,
+                Read::Broken(error) => return Err(error),
+                _ => break,
+            };
+            if whole.conflict.is_some() {
+                continue;
+            }
+            let part = ReadRun { run: run.run.clone(), owner: run.owner.clone(), total: results.len() as u64, failures: vec![], digest: run.digest.clone(), results };
+            if let Some(part) = self.land(&[part]).await?.pop() {
+                whole.add(part);
+            }
+        }
+        if let Some(sent) = &mut whole.sent {
+            sent.results = run.total;
+        }
+        Ok(whole)
+    }
+
+    /// Lands runs and says what came of each. Tries again where the line broke or someone else was in the way; where the engine does not
+    /// take a value, finds the run that has it.
+    async fn land(&mut self, runs: &[ReadRun]) -> Result<Vec<Outcome>> {
+        let (mut pause, mut in_doubt) = (FIRST_PAUSE, None::<(i64, Vec<Outcome>)>);
+        for tried in 1.. {
+            if let Some((landing, outcomes)) = in_doubt.take()
+                && self.has_landed(landing, runs).await?
+            {
+                return Ok(outcomes);
+            }
+            let plan = self.plan(runs).await?;
+            if self.import.options.dry_run || plan.is_empty() {
+                return Ok(plan.outcomes);
+            }
+            let (ops, outcomes) = self.ops(plan)?;
+            let failure = match self.import.driver.atomic(stream::iter(ops.into_iter().map(Ok)).boxed()).await {
+                Ok(()) => {
+                    self.landed += 1;
+                    return Ok(outcomes);
+                }
+                Err(failure) => failure,
+            };
+            match &failure {
+                Failure::Database(error) if matches!(error.kind, ErrorKind::TooLong | ErrorKind::NotNull) => {
+                    return self.apart(runs, &error.message).await;
+                }
+                Failure::Overtaken => {}
+                Failure::Database(error) if error.kind.may_pass() => {}
+                _ => return Err(failure.into()),
+            }
+            if tried >= TRIES {
+                return Err(failure.into());
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            if matches!(&failure, Failure::Database(error) if error.kind == ErrorKind::Unreachable) {
+                self.import.reporter.warn("the line to the database broke; connecting again");
+                in_doubt = Some((self.landed + 1, outcomes));
+                if let Ok(driver) = self.import.reconnect.reconnect().await {
+                    self.import.driver = driver;
+                } else {
+                    continue;
+                }
+            }
+            self.catch_up().await?;
+        }
+        Err(Error::internal("an import was tried without an end"))
+    }
+
+    /// Learns how far this installation's writes have landed, which another process of this machine may have moved.
+    async fn catch_up(&mut self) -> Result<()> {
+        let installation = self.installation.clone();
+        if let Some(found) = self.import.store().landed(&installation).await? {
+            self.landed = found.number;
+        }
+        Ok(())
+    }
+
+    /// Whether a batch of which no answer came did land: its runs bear its number then.
+    async fn has_landed(&mut self, landing: i64, runs: &[ReadRun]) -> Result<bool> {
+        let ids: Vec<&str> = runs.iter().map(|run| run.run.run_id.as_str()).collect();
+        let stored = self.import.store().runs(&ids).await?;
+        let ours = |run: &StoredRun| run.stamp.landing == Some(landing) && run.stamp.writer.as_deref() == Some(&self.installation);
+        Ok(stored.values().any(ours))
+    }
+
+    /// Lands runs one by one, so that one value that the engine does not take costs one run.
+    async fn apart(&mut self, runs: &[ReadRun], reason: &str) -> Result<Vec<Outcome>> {
+        if let [run] = runs {
+            let bad = BadRow { run_id: run.run.run_id.clone(), target_qname: None, local_id: run.run.attribution.local_id, reason: reason.into() };
+            return Ok(vec![Outcome { run_id: bad.run_id.clone(), owner: run.owner.clone(), word: "failed", refused: Some(bad), ..Outcome::default() }]);
+        }
+        let mut outcomes = vec![];
+        for run in runs {
+            outcomes.extend(Box::pin(self.land(std::slice::from_ref(run))).await?);
+        }
+        Ok(outcomes)
+    }
+
+    fn ops(&mut self, plan: Plan) -> Result<(Vec<Op>, Vec<Outcome>)> {
+        let installation = self.installation.clone();
+        let landed = self.landed;
+        let store = self.import.store();
+        let mut ops = vec![store.land_op(&installation, landed)?];
+        if !plan.runs.is_empty() {
+            ops.push(store.load_runs(plan.runs));
+        }
+        if !plan.results.is_empty() {
+            ops.push(store.load_results(plan.results));
+        }
+        ops.extend(plan.updates);
+        Ok((ops, plan.outcomes))
+    }
+
+    /// Where each run goes: under which id, and what is to be done there.
+    async fn targets(&mut self, runs: &[ReadRun]) -> Result<Vec<Target>> {
+        let mut sent = vec![];
+        for run in runs {
+            let known = self.import.local.sent(&self.store_id, &run.owner, &run.run.run_id)?;
+            sent.push(known.filter(|sent| sent.landing <= self.landed));
+        }
+        let first_ids: Vec<String> =
+            runs.iter().zip(&sent).map(|(run, sent)| sent.as_ref().map_or(&run.run.run_id, |sent| &sent.sent_as).clone()).collect();
+        let other_ids: Vec<String> = runs.iter().map(|run| merge::renamed(&run.run.run_id, &run.owner)).collect();
+        let rename = self.import.options.on_conflict == OnConflict::Rename;
+        let mut ids: Vec<&str> = first_ids.iter().map(String::as_str).collect();
+        if rename {
+            ids.extend(other_ids.iter().map(String::as_str));
+        }
+        let mut stored = self.import.store().runs(&ids).await?;
+        let mut targets = vec![];
+        for ((run, sent), (first, other)) in runs.iter().zip(sent).zip(first_ids.into_iter().zip(other_ids)) {
+            let mut action = self.action(run, stored.get(&first));
+            let mut id = first;
+            if rename && action.in_conflict() {
+                (action, id) = (self.action(run, stored.get(&other)), other);
+            }
+            targets.push(Target { stored: stored.remove(&id), id, action, sent });
+        }
+        Ok(targets)
+    }
+
+    fn action(&self, run: &ReadRun, stored: Option<&StoredRun>) -> Action {
+        let Some(there) = stored else { return Action::Add };
+        match merge::standing(&run.run, &run.owner, self.by_start, stored) {
+            Standing::New => Action::Add,
+            Standing::Own => Action::Merge,
+            Standing::Clash => Action::Conflict("the store has a run of that id by the same owner, begun at another time"),
+            Standing::Foreign if merge::same_run(&run.run, &there.run) => Action::Compare,
+            Standing::Foreign => Action::Conflict("the store has another owner's run of that id, with other content"),
+        }
+    }
+
+    /// What is to be done for a batch, by what the store has now. Nothing is written.
+    async fn plan(&mut self, runs: &[ReadRun]) -> Result<Plan> {
+        let targets = self.targets(runs).await?;
+        let unchanged: Vec<&str> = runs.iter().zip(&targets).filter(|(run, target)| target.unchanged_since_sent(run)).map(|(_, target)| target.id.as_str()).collect();
+        let counts = self.import.store().count_results(&unchanged).await?;
+        let mut plan = Plan::default();
+        for (run, target) in runs.iter().zip(targets) {
+            let whole = target.unchanged_since_sent(run) && counts.get(&target.id).copied().unwrap_or(0) as u64 >= run.total;
+            let outcome = match target.action {
+                Action::Add => {
+                    let stamp = self.stamp(&run.owner);
+                    plan.runs.push(shared::run_row(&run.run, &target.id, &stamp));
+                    plan.results.extend(run.results.iter().map(|result| shared::result_row(&target.id, result, &stamp)));
+                    self.imported(run, &target.id)
+                }
+                Action::Merge if whole => Outcome::there(run),
+                Action::Merge => self.merge(run, target, &mut plan).await?,
+                Action::Compare => self.compare(run, &target).await?,
+                Action::Conflict(reason) => Outcome::conflict(run, reason),
+            };
+            plan.outcomes.push(outcome);
+        }
+        Ok(plan)
+    }
+
+    async fn merge(&mut self, run: &ReadRun, target: Target, plan: &mut Plan) -> Result<Outcome> {
+        let Some(stored) = target.stored else { return Err(Error::internal("a run is to be merged with nothing")) };
+        let evidence = Evidence { journal: target.sent.as_ref().map(|sent| &sent.digest), installation: &self.installation };
+        let stamp = Stamp { origin: stored.stamp.origin.clone(), ..self.stamp(&run.owner) };
+        let mut outcome = Outcome { sent: self.to_journal(run, &target.id), ..Outcome::there(run) };
+        outcome.results_skipped = 0;
+        let qnames: Vec<&str> = run.results.iter().map(|result| result.target_qname.as_str()).collect();
+        let mut store = SharedStore::new(self.import.driver.as_mut(), self.import.dialect, self.import.schema);
+        let there = store.results(&target.id, &qnames).await?;
+        let landed_now = |mut changes: merge::Changes| {
+            changes.extend([("writer", stamp.writer.clone().into()), ("landing", stamp.landing.into())]);
+            changes
+        };
+        let changes = merge::run_changes(&run.run, &stored, evidence);
+        if !changes.is_empty() {
+            outcome.changed = true;
+            // A state that moved on meanwhile makes the batch be planned anew.
+            let key = vec![("run_id", target.id.as_str().into()), ("state", stored.state_word.as_str().into())];
+            plan.updates.push(store.update_op(RUNS, landed_now(changes), key)?);
+        }
+        for result in &run.results {
+            let Some(known) = there.get(&result.target_qname) else {
+                plan.results.push(shared::result_row(&target.id, result, &stamp));
+                outcome.results_imported += 1;
+                continue;
+            };
+            let changes = merge::result_changes(result, known, evidence);
+            if changes.is_empty() {
+                outcome.results_skipped += 1;
+                continue;
+            }
+            let key = vec![("run_id", target.id.as_str().into()), ("target_qname", result.target_qname.as_str().into())];
+            plan.updates.push(store.update_op(RESULTS, landed_now(changes), key)?);
+            outcome.results_updated += 1;
+        }
+        outcome.changed |= outcome.results_imported + outcome.results_updated > 0;
+        if outcome.changed {
+            outcome.word = "updated";
+        }
+        Ok(outcome)
+    }
+
+    /// Another owner's run with the same head: the same where all its results are.
+    async fn compare(&mut self, run: &ReadRun, target: &Target) -> Result<Outcome> {
+        let qnames: Vec<&str> = run.results.iter().map(|result| result.target_qname.as_str()).collect();
+        let there = self.import.store().results(&target.id, &qnames).await?;
+        let same = |result: &RunResult| there.get(&result.target_qname).is_some_and(|there| merge::same_result(result, &there.result));
+        Ok(match run.results.iter().all(same) {
+            true => Outcome::there(run),
+            false => Outcome::conflict(run, "the store has another owner's run of that id, with other results"),
+        })
+    }
+
+    fn stamp(&self, owner: &str) -> Stamp {
+        Stamp { origin: Some(owner.into()), writer: Some(self.installation.clone()), landing: Some(self.landed + 1) }
+    }
+
+    fn to_journal(&self, run: &ReadRun, id: &str) -> Option<Sent> {
+        Some(Sent { sent_as: id.into(), results: run.total, landing: self.landed + 1, digest: run.digest.clone() })
+    }
+
+    fn imported(&self, run: &ReadRun, id: &str) -> Outcome {
+        Outcome {
+            run_id: run.run.run_id.clone(),
+            owner: run.owner.clone(),
+            word: "ok",
+            imported: true,
+            results_imported: run.total,
+            sent: self.to_journal(run, id),
+            ..Outcome::default()
+        }
+    }
+
+    /// Writes what landed into the journal.
+    fn note(&mut self, outcomes: &[Outcome]) -> Result<()> {
+        if self.import.options.dry_run {
+            return Ok(());
+        }
+        let sent: Vec<_> = outcomes.iter().filter_map(|outcome| Some((outcome.owner.as_str(), outcome.run_id.as_str(), outcome.sent.as_ref()?))).collect();
+        if sent.is_empty() {
+            return Ok(());
+        }
+        self.import.local.note_sent(&self.store_id, &self.installation, (&self.epoch, self.landed), sent.into_iter())
+    }
+
+    fn count(&mut self, outcome: Outcome) {
+        self.import.reporter.item(&outcome.run_id, outcome.word);
+        let report = &mut self.report;
+        report.results_imported += outcome.results_imported;
+        report.results_updated += outcome.results_updated;
+        report.results_skipped += outcome.results_skipped;
+        if let Some(bad) = outcome.refused {
+            report.runs_failed += 1;
+            report.failures.push(bad);
+        } else if let Some(conflict) = outcome.conflict {
+            report.conflicts.push(conflict);
+        } else if outcome.imported {
+            report.runs_imported += 1;
+        } else if outcome.changed {
+            report.runs_updated += 1;
+        } else {
+            report.runs_skipped += 1;
+        }
+    }
+
+    fn left_out(&mut self, run_id: &str, failures: Vec<BadRow>) {
+        self.import.reporter.item(run_id, "failed");
+        self.report.runs_failed += 1;
+        self.report.failures.extend(failures);
+    }
+}
+
+fn new_epoch() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

@@ -1,0 +1,157 @@
+//! Reads a source on a thread of its own and hands on batches of whole runs, so that reading and loading go on at the same time.
+
+use super::merge;
+use crate::error::{Error, Result};
+use crate::history::{BadRow, Run, RunResult};
+use crate::store::local::Digest;
+use crate::store::source::{Source, SourceRun};
+use std::mem::size_of;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+/// A batch is handed on once it has about this many bytes. Two of them are in memory beside the one that is being loaded.
+const BATCH_BYTES: usize = 6 * 1024 * 1024;
+/// A batch has at most this many runs.
+const BATCH_RUNS: usize = 500;
+
+/// A run as it was read, with what is wrong in it.
+#[derive(Debug)]
+pub(super) struct ReadRun {
+    pub run: Run,
+    pub owner: String,
+    pub results: Vec<RunResult>,
+    /// How many results it has in all; more than are here where they come in [`Read::Chunk`]s.
+    pub total: u64,
+    pub failures: Vec<BadRow>,
+    pub digest: Digest,
+}
+
+/// What the reader hands on, in order.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// Whole runs.
+    Batch(Vec<ReadRun>),
+    /// A run too large for a batch: its results follow.
+    Large(Box<ReadRun>),
+    /// Results of the large run.
+    Chunk(Vec<RunResult>),
+    /// All of the large run was handed on.
+    LargeEnd,
+    /// A run whose own row cannot be stored.
+    Failed(BadRow),
+    /// The source cannot be read on.
+    Broken(Error),
+}
+
+/// Starts reading. The channel closes where the source ends.
+pub(super) fn start(source: Box<dyn Source>, skip_errors: bool) -> Receiver<Read> {
+    let (sender, receiver) = channel(1);
+    std::thread::spawn(move || {
+        let mut reader = Reader { source: source.as_ref(), skip_errors, sender, batch: vec![], bytes: 0 };
+        let read = reader.read();
+        let ended = read.and_then(|()| reader.flush());
+        if let Err(error) = ended {
+            // Where nobody listens any more, nobody needs to know.
+            let _ = reader.sender.blocking_send(Read::Broken(error));
+        }
+    });
+    receiver
+}
+
+struct Reader<'s> {
+    source: &'s dyn Source,
+    skip_errors: bool,
+    sender: Sender<Read>,
+    batch: Vec<ReadRun>,
+    bytes: usize,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Result<()> {
+        let source = self.source;
+        source.runs(&mut |found| self.run(found))
+    }
+
+    fn run(&mut self, found: SourceRun) -> Result<()> {
+        let SourceRun { key, owner, run } = found;
+        let run = match run {
+            Ok(run) => run,
+            Err(bad) => {
+                self.flush()?;
+                return self.send(Read::Failed(bad));
+            }
+        };
+        let mut digest = merge::digest(&run, std::iter::empty());
+        let (mut results, mut failures, mut bytes, mut total, mut large) = (vec![], vec![], 0, 0, false);
+        self.source.results(&key, &mut |result| {
+            match result {
+                Err(bad) => failures.push(bad),
+                Ok(result) => {
+                    total += 1;
+                    digest.note(&result.target_qname, merge::result_hash(&result));
+                    bytes += size(&result);
+                    large |= bytes > BATCH_BYTES;
+                    match large {
+                        false => results.push(result),
+                        // It is looked through to its end before any of it is sent: a bad row may still come.
+                        true => results = vec![],
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let run = ReadRun { run, owner, results, total, failures, digest };
+        if !large {
+            self.bytes += bytes;
+            self.batch.push(run);
+            return match self.bytes > BATCH_BYTES || self.batch.len() >= BATCH_RUNS {
+                true => self.flush(),
+                false => Ok(()),
+            };
+        }
+        self.flush()?;
+        let left_out = !run.failures.is_empty() && !self.skip_errors;
+        self.send(Read::Large(Box::new(run)))?;
+        if !left_out {
+            let (mut chunk, mut bytes) = (vec![], 0);
+            let sender = &self.sender;
+            self.source.results(&key, &mut |result| {
+                if let Ok(result) = result {
+                    bytes += size(&result);
+                    chunk.push(result);
+                }
+                match bytes > BATCH_BYTES / 2 {
+                    true => {
+                        bytes = 0;
+                        hand_on(sender, Read::Chunk(std::mem::take(&mut chunk)))
+                    }
+                    false => Ok(()),
+                }
+            })?;
+            self.send(Read::Chunk(chunk))?;
+        }
+        self.send(Read::LargeEnd)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.bytes = 0;
+        match self.batch.is_empty() {
+            true => Ok(()),
+            false => hand_on(&self.sender, Read::Batch(std::mem::take(&mut self.batch))),
+        }
+    }
+
+    fn send(&self, read: Read) -> Result<()> {
+        hand_on(&self.sender, read)
+    }
+}
+
+/// Where the loading side has given up, reading ends too.
+fn hand_on(sender: &Sender<Read>, read: Read) -> Result<()> {
+    sender.blocking_send(read).map_err(|_| Error::internal("the import ended while its source was still being read"))
+}
+
+fn size(result: &RunResult) -> usize {
+    let texts = [&result.description, &result.alternatives, &result.metadata_json];
+    let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+    size_of::<RunResult>() + result.target_qname.len() + texts
+}

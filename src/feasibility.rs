@@ -131,13 +131,18 @@ impl Judge<'_> {
             }
         }
         let Some(default) = &column.default else { return };
-        let boolean = column.kind == Kind::Boolean || column.sql_type.as_deref().is_some_and(|sql| matches!(base_type(sql).as_str(), "BOOLEAN" | "BOOL"));
+        let boolean = column.kind == Kind::Boolean
+            || column.sql_type.as_deref().is_some_and(|sql| matches!(base_type(sql).as_str(), "BOOLEAN" | "BOOL"));
         let allowed = &self.dialect.defaults.boolean;
         if boolean && !allowed.is_empty() && !allowed.iter().any(|literal| literal.eq_ignore_ascii_case(default)) {
             self.find(FindingCode::DefaultTypeMismatch, &object, format!("DEFAULT {default} is not a boolean"));
         }
         if let Some(feature) = &self.dialect.defaults.needs_feature {
-            self.find(FindingCode::DefaultNeedsFeature, &object, format!("a DEFAULT needs the table feature {feature}, which cannot be taken back"));
+            self.find(
+                FindingCode::DefaultNeedsFeature,
+                &object,
+                format!("a DEFAULT needs the table feature {feature}, which cannot be taken back"),
+            );
         }
     }
 

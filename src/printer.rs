@@ -55,7 +55,8 @@ impl Printer {
     pub fn error(&self, error: &Error) {
         match self.json {
             true => {
-                let body = serde_json::json!({ "code": error.code.word(), "message": neutral(&error.message), "hint": neutral(&error.hint) });
+                let body =
+                    serde_json::json!({ "code": error.code.word(), "message": neutral(&error.message), "hint": neutral(&error.hint) });
                 self.stderr(&serde_json::json!({ "error": body }).to_string());
             }
             false => {

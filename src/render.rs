@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::model::{Backfill, Column, Fill, Index, Model, Table};
 use minijinja::{Value, context};
 use sea_query::{
-    Alias, ColumnDef, ForeignKeyCreateStatement, IntoTableRef, MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder, TableCreateStatement, TableRef,
+    Alias, ColumnDef, ForeignKeyCreateStatement, IntoTableRef, MysqlQueryBuilder, PostgresQueryBuilder, SqliteQueryBuilder,
+    TableCreateStatement, TableRef,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -168,8 +169,12 @@ impl Renderer<'_> {
         let mut indexes = vec![];
         for table in &after.tables {
             let old = before.table(&table.name);
-            let names: Vec<_> =
-                table.columns.iter().map(|column| column.name.clone()).filter(|name| old.is_none_or(|old| old.column(name).is_none())).collect();
+            let names: Vec<_> = table
+                .columns
+                .iter()
+                .map(|column| column.name.clone())
+                .filter(|name| old.is_none_or(|old| old.column(name).is_none()))
+                .collect();
             let new = |index: &&Index| old.is_none_or(|old| old.indexes.iter().all(|known| known.name != index.name));
             indexes.extend(table.indexes.iter().filter(new).map(|index| index.name.clone()));
             if !names.is_empty() {
@@ -228,7 +233,8 @@ impl Renderer<'_> {
 
     fn comment_columns<'c>(&self, table: &Table, columns: impl Iterator<Item = &'c Column>, steps: &mut Vec<Step>) -> Result<()> {
         for column in columns {
-            let context = context! { table_name => table.name.as_str(), column => column.name.as_str(), comment => column.comment.as_str() };
+            let context =
+                context! { table_name => table.name.as_str(), column => column.name.as_str(), comment => column.comment.as_str() };
             steps.push(self.comment(table, "comment_column.sql", context)?);
         }
         Ok(())
@@ -241,7 +247,8 @@ impl Renderer<'_> {
 
     fn create_index(&self, table: &Table, index: &Index) -> Result<Step> {
         let index_context = context! { name => index.name.as_str(), columns => index.columns.clone() };
-        let sql = self.dialect.render("create_index.sql", self.schema, context! { table_name => table.name.as_str(), index => index_context })?;
+        let sql =
+            self.dialect.render("create_index.sql", self.schema, context! { table_name => table.name.as_str(), index => index_context })?;
         Ok(Step { effect: Effect::Index { table: table.name.clone(), index: index.name.clone() }, sql })
     }
 
@@ -267,8 +274,7 @@ impl Renderer<'_> {
     }
 
     fn add_columns(&self, table: &Table, columns: &[&Column]) -> Result<Step> {
-        let effect =
-            Effect::Columns { table: table.name.clone(), columns: columns.iter().map(|column| column.name.clone()).collect() };
+        let effect = Effect::Columns { table: table.name.clone(), columns: columns.iter().map(|column| column.name.clone()).collect() };
         let mut alter = sea_query::Table::alter();
         alter.table(self.table_ref(&table.name));
         for column in columns {

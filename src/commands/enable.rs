@@ -91,7 +91,12 @@ fn target(session: &Session, config: &Config) -> Result<StoreTarget> {
 }
 
 /// Creates or migrates after asking. Nothing where the answer was no.
-async fn bring_up_to_date(session: &Session, target: &StoreTarget, set: &MigrationSet, driver: &mut dyn Driver) -> Result<Option<(bool, u32)>> {
+async fn bring_up_to_date(
+    session: &Session,
+    target: &StoreTarget,
+    set: &MigrationSet,
+    driver: &mut dyn Driver,
+) -> Result<Option<(bool, u32)>> {
     let progress = Progress::new(session.printer);
     let mut engine = Engine { driver, set, schema: &target.schema, reporter: &progress };
     let state = engine.state().await?;

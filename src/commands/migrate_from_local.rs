@@ -117,7 +117,8 @@ fn amx_cli(path: &Path) -> Result<SourceFile> {
     let file = AmxCliFile::open(path, &person())?;
     let orphans = file.orphans()?;
     if orphans > 0 {
-        Printer::default().warn(&format!("{} has {orphans} results whose run is not there; they belong to no run and are left out", path.display()));
+        Printer::default()
+            .warn(&format!("{} has {orphans} results whose run is not there; they belong to no run and are left out", path.display()));
     }
     let unchanged = file.origin()?.map(|owner| Unchanged { fingerprint, owner });
     let source: Box<dyn Source> = Box::new(file);
@@ -178,8 +179,16 @@ fn outcome(report: &Report, on_conflict: OnConflict) -> Result<()> {
     if !report.failures.is_empty() {
         return Err(Error::new(
             Code::RowsFailed,
-            format!("{} rows cannot be stored, and {} runs were left out; everything else was copied", report.failures.len(), report.runs_failed),
-            if report.runs_failed > 0 { "correct them in the source, or run again with --skip-errors to copy their runs without them" } else { "they are named above; the source was not touched" },
+            format!(
+                "{} rows cannot be stored, and {} runs were left out; everything else was copied",
+                report.failures.len(),
+                report.runs_failed
+            ),
+            if report.runs_failed > 0 {
+                "correct them in the source, or run again with --skip-errors to copy their runs without them"
+            } else {
+                "they are named above; the source was not touched"
+            },
         ));
     }
     if !report.conflicts.is_empty() && on_conflict != OnConflict::Skip {

@@ -266,9 +266,7 @@ impl From<DriverError> for Error {
                 "a host that is not loopback is verified in full: give the profile sslrootcert (ssl_ca), or the sslmode that you accept",
             ),
             ErrorKind::LockTimeout => Error::new(Code::Locked, format!("a lock was not had in time: {message}"), again),
-            ErrorKind::Serialisation => {
-                Error::new(Code::StatementFailed, format!("other writers were in the way: {message}"), again)
-            }
+            ErrorKind::Serialisation => Error::new(Code::StatementFailed, format!("other writers were in the way: {message}"), again),
             ErrorKind::Full => Error::new(
                 Code::Io,
                 format!("the store's disk or quota is full: {message}"),

@@ -146,9 +146,7 @@ fn decode(row: &sqlx::mysql::MySqlRow, kinds: &[Kind]) -> Result<Row, DriverErro
             Kind::Key | Kind::Text | Kind::Json | Kind::Literal => Value::Text(row.try_get(at).map_err(shape)?),
             Kind::Integer => Value::Integer(row.try_get(at).map_err(shape)?),
             Kind::Boolean => Value::Boolean(row.try_get(at).map_err(shape)?),
-            Kind::Timestamp => {
-                Value::Time(row.try_get::<Option<chrono::NaiveDateTime>, _>(at).map_err(shape)?.map(|time| time.and_utc()))
-            }
+            Kind::Timestamp => Value::Time(row.try_get::<Option<chrono::NaiveDateTime>, _>(at).map_err(shape)?.map(|time| time.and_utc())),
         })
     };
     kinds.iter().enumerate().map(column).collect()

@@ -90,7 +90,8 @@ impl StoreState {
 
 /// The error of a store that lacks versions.
 fn pending_error(schema: &SchemaName, pending: &[Pending], first: &Pending) -> Error {
-    let message = format!("the store in {} lacks {} of this build's migrations, from V{} {}", schema.given, pending.len(), first.version, first.name);
+    let message =
+        format!("the store in {} lacks {} of this build's migrations, from V{} {}", schema.given, pending.len(), first.version, first.name);
     Error::new(Code::PendingMigrations, message, "run `amx-schema migrate`")
 }
 
@@ -327,7 +328,13 @@ impl Adapter<'_> {
             },
             RefineryKind::DivergentVersion(applied, ours) => Error::new(
                 Code::ChecksumMismatch,
-                format!("V{} {} of this build is not the V{} {} that the store was given", ours.version(), ours.name(), applied.version(), applied.name()),
+                format!(
+                    "V{} {} of this build is not the V{} {} that the store was given",
+                    ours.version(),
+                    ours.name(),
+                    applied.version(),
+                    applied.name()
+                ),
                 "use the amx-schema that migrated the store; a released migration never changes",
             ),
             RefineryKind::MissingVersion(applied) if applied.version() > self.set.latest() as i32 => Error::new(

@@ -54,7 +54,8 @@ impl Folder {
                 let committed = self.migration(backend, version, name)?;
                 self.unchanged_since_release(&released, backend, version, committed.as_ref())?;
                 let rendered = self.rendered(&model, backend, version, name)?;
-                let same = |committed: &Migration| committed.checksum() == rendered.checksum() && committed.steps.len() == rendered.steps.len();
+                let same =
+                    |committed: &Migration| committed.checksum() == rendered.checksum() && committed.steps.len() == rendered.steps.len();
                 if !committed.as_ref().is_some_and(same) {
                     let what = if committed.is_some() { "does not say what the model says" } else { "is missing" };
                     return Err(out_of_sync(format!("{} {what}", file.display())));

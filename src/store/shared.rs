@@ -438,7 +438,19 @@ fn run_from(row: Row) -> StoredRun {
     let (attribution, stamp) = row.provenance();
     let state = State::from_word(&state_word).unwrap_or(State::Running);
     let run = Run {
-        run_id, who, started_at, finished_at, scope, llm_provider, llm_model, db_backend, state, applied_at, applied_by, metadata_json, attribution,
+        run_id,
+        who,
+        started_at,
+        finished_at,
+        scope,
+        llm_provider,
+        llm_model,
+        db_backend,
+        state,
+        applied_at,
+        applied_by,
+        metadata_json,
+        attribution,
     };
     StoredRun { run, state_word, stamp }
 }
@@ -450,6 +462,7 @@ fn result_from(row: Row) -> StoredResult {
     let (description, alternatives, confidence) = (row.text(), row.text(), row.needed());
     let (applied, applied_at, metadata_json) = (row.boolean(), row.time(), row.text());
     let (attribution, stamp) = row.provenance();
-    let result = RunResult { target_qname, target_kind, description, alternatives, confidence, applied, applied_at, metadata_json, attribution };
+    let result =
+        RunResult { target_qname, target_kind, description, alternatives, confidence, applied, applied_at, metadata_json, attribution };
     StoredResult { result, stamp }
 }

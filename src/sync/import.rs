@@ -338,7 +338,8 @@ impl<'a> Work<'a> {
             let mut store = self.import.store();
             let there = store.runs(&ids).await?;
             let counts = store.count_results(&ids).await?;
-            let whole = |(_, id, results): &(String, String, i64)| there.contains_key(id) && counts.get(id).copied().unwrap_or(0) >= *results;
+            let whole =
+                |(_, id, results): &(String, String, i64)| there.contains_key(id) && counts.get(id).copied().unwrap_or(0) >= *results;
             if !page.iter().all(whole) {
                 return Ok(false);
             }
@@ -422,7 +423,14 @@ impl<'a> Work<'a> {
             if whole.conflict.is_some() {
                 continue;
             }
-            let part = ReadRun { run: run.run.clone(), owner: run.owner.clone(), total: results.len() as u64, failures: vec![], digest: run.digest.clone(), results };
+            let part = ReadRun {
+                run: run.run.clone(),
+                owner: run.owner.clone(),
+                total: results.len() as u64,
+                failures: vec![],
+                digest: run.digest.clone(),
+                results,
+            };
             if let Some(part) = self.land(&[part]).await?.pop() {
                 whole.add(part);
             }
@@ -502,8 +510,19 @@ impl<'a> Work<'a> {
     /// Lands runs one by one, so that one value that the engine does not take costs one run.
     async fn apart(&mut self, runs: &[ReadRun], reason: &str) -> Result<Vec<Outcome>> {
         if let [run] = runs {
-            let bad = BadRow { run_id: run.run.run_id.clone(), target_qname: None, local_id: run.run.attribution.local_id, reason: reason.into() };
-            return Ok(vec![Outcome { run_id: bad.run_id.clone(), owner: run.owner.clone(), word: "failed", refused: Some(bad), ..Outcome::default() }]);
+            let bad = BadRow {
+                run_id: run.run.run_id.clone(),
+                target_qname: None,
+                local_id: run.run.attribution.local_id,
+                reason: reason.into(),
+            };
+            return Ok(vec![Outcome {
+                run_id: bad.run_id.clone(),
+                owner: run.owner.clone(),
+                word: "failed",
+                refused: Some(bad),
+                ..Outcome::default()
+            }]);
         }
         let mut outcomes = vec![];
         for run in runs {
@@ -569,7 +588,12 @@ impl<'a> Work<'a> {
     /// What is to be done for a batch, by what the store has now. Nothing is written.
     async fn plan(&mut self, runs: &[ReadRun]) -> Result<Plan> {
         let targets = self.targets(runs).await?;
-        let unchanged: Vec<&str> = runs.iter().zip(&targets).filter(|(run, target)| target.unchanged_since_sent(run)).map(|(_, target)| target.id.as_str()).collect();
+        let unchanged: Vec<&str> = runs
+            .iter()
+            .zip(&targets)
+            .filter(|(run, target)| target.unchanged_since_sent(run))
+            .map(|(_, target)| target.id.as_str())
+            .collect();
         let counts = self.import.store().count_results(&unchanged).await?;
         let mut plan = Plan::default();
         for (run, target) in runs.iter().zip(targets) {
@@ -669,7 +693,8 @@ impl<'a> Work<'a> {
         if self.import.options.dry_run {
             return Ok(());
         }
-        let sent: Vec<_> = outcomes.iter().filter_map(|outcome| Some((outcome.owner.as_str(), outcome.run_id.as_str(), outcome.sent.as_ref()?))).collect();
+        let sent: Vec<_> =
+            outcomes.iter().filter_map(|outcome| Some((outcome.owner.as_str(), outcome.run_id.as_str(), outcome.sent.as_ref()?))).collect();
         if sent.is_empty() {
             return Ok(());
         }

@@ -1,9 +1,9 @@
 //! What becomes of a run that the store may have already: decided by owner and content (DESIGN, decision 8). Pure.
 
+use crate::driver::Value;
 use crate::history::{Run, RunResult, State};
 use crate::store::local::Digest;
 use crate::store::shared::{StoredResult, StoredRun};
-use crate::driver::Value;
 use std::hash::{Hash, Hasher};
 use xxhash_rust::xxh3::Xxh3;
 

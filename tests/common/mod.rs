@@ -1,0 +1,225 @@
+//! What the suites share: a home folder of its own for each test, the program as a user runs it, and a fresh store on every real engine.
+//!
+//! `make test` starts the servers and names them in `AMX_TEST_POSTGRESQL_URL` and `AMX_TEST_MYSQL_URL`. Where one is not named its part is
+//! skipped and says so; with `AMX_TEST_REQUIRE_SERVERS` set, as in CI, that is a failure.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::TempDir;
+
+/// The file that amx-cli 0.19 wrote: 15 runs, 215 rows.
+pub const HISTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-amx-0.19.db");
+/// The same with bad values.
+pub const EXTREME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-amx-0.19-extreme.db");
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Requires success and gives what was written.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Requires a failure with this code and exit status, two lines on stderr, and no panic.
+    #[track_caller]
+    pub fn fails(self, code: &str, exit: i32) -> Ran {
+        let line = self.stderr.lines().find(|line| line.starts_with(&format!("error[{code}]: ")));
+        assert!(
+            line.is_some() && self.code == exit,
+            "wanted {code}, exit {exit}; got exit {}\n{}\n{}",
+            self.code,
+            self.stdout,
+            self.stderr
+        );
+        assert!(self.stderr.lines().any(|line| line.starts_with("hint: ") && line.len() > 8), "no hint: {}", self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+/// A home folder of its own.
+pub struct Home {
+    pub dir: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Home {
+        Home { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// A home with a copy of a history file as its `history.db`.
+    pub fn with_history(file: &str) -> Home {
+        let home = Home::new();
+        std::fs::copy(file, home.path("history.db")).unwrap();
+        make_writable(&home.path("history.db"));
+        home
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The program with this home and nothing of the caller's environment that it reads.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_amx-schema"));
+        command.args(args).stdin(Stdio::null());
+        for name in ["AMX_URL", "AMX_CONFIG_DIR", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command.env("AMX_HOME", self.dir.path()).env("AMX_USER", "tester");
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ran {
+        ran(&mut self.command(args))
+    }
+
+    /// The program on a store by its URL. The store stays as it is named; no config is needed.
+    pub fn on(&self, store: &Store, args: &[&str]) -> Ran {
+        self.run(&[args, &["--url", &store.url, "--schema", &store.schema]].concat())
+    }
+
+    /// Makes the store with `migrate`.
+    #[track_caller]
+    pub fn migrated(&self, store: &Store) {
+        self.on(store, &["migrate"]).ok();
+    }
+
+    /// Imports the home's history and gives the report.
+    #[track_caller]
+    pub fn import(&self, store: &Store, more: &[&str]) -> serde_json::Value {
+        self.on(store, &[&["migrate-from-local", "--yes", "--json"], more].concat()).json()
+    }
+
+    /// The hash of every run of the store, by run.
+    pub fn hashes(&self, store: &Store) -> std::collections::BTreeMap<String, String> {
+        let listed = self.on(store, &["history", "list", "--limit", "100000", "--json"]);
+        let ids = listed.json().as_array().unwrap().iter().map(|run| run["run_id"].as_str().unwrap().to_string()).collect::<Vec<_>>();
+        ids.into_iter().map(|id| (id.clone(), self.on(store, &["history", "show", &id, "--hash"]).ok())).collect()
+    }
+}
+
+pub fn ran(command: &mut Command) -> Ran {
+    let output = command.output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+pub fn make_writable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+/// A store that no other test uses, on one real engine. It is dropped at the end.
+pub struct Store {
+    pub backend: &'static str,
+    pub url: String,
+    pub schema: String,
+    _dir: Option<TempDir>,
+}
+
+impl Store {
+    pub fn sqlite() -> Store {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("shared.db").display());
+        Store { backend: "sqlite", url, schema: "AMX".into(), _dir: Some(dir) }
+    }
+
+    pub fn postgresql() -> Option<Store> {
+        Store::server("postgresql", "AMX_TEST_POSTGRESQL_URL")
+    }
+
+    pub fn mysql() -> Option<Store> {
+        Store::server("mysql", "AMX_TEST_MYSQL_URL")
+    }
+
+    /// One on each engine that is there.
+    pub fn all() -> Vec<Store> {
+        [Some(Store::sqlite()), Store::postgresql(), Store::mysql()].into_iter().flatten().collect()
+    }
+
+    fn server(backend: &'static str, variable: &str) -> Option<Store> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let Ok(url) = std::env::var(variable) else {
+            assert!(std::env::var_os("AMX_TEST_REQUIRE_SERVERS").is_none(), "{variable} is not set: run the tests with `make test`");
+            eprintln!("skipped: {backend} is not there ({variable} is not set)");
+            return None;
+        };
+        let schema = format!("T{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Some(Store { backend, url, schema, _dir: None })
+    }
+
+    /// Runs SQL in the engine's own shell, in the store's schema, and gives what it writes: rows of values parted by tabs.
+    #[track_caller]
+    pub fn sql(&self, sql: &str) -> String {
+        let ran = self.shell(sql);
+        assert_eq!(ran.code, 0, "{sql}\n{}", ran.stderr);
+        ran.stdout
+    }
+
+    /// The engine's own shell fed with a script, ending at the first error.
+    pub fn shell(&self, script: &str) -> Ran {
+        let mut command = match self.backend {
+            "sqlite" => {
+                let mut command = Command::new("sqlite3");
+                command.args(["-bail", "-batch", "-tabs", self.url.trim_start_matches("sqlite://")]);
+                command
+            }
+            "postgresql" => {
+                let mut command = Command::new("psql");
+                command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", &self.url]);
+                command.env("PGOPTIONS", format!("-c search_path={} -c client_min_messages=warning", self.schema.to_lowercase()));
+                command
+            }
+            _ => {
+                let url = url::Url::parse(&self.url).unwrap();
+                let mut command = Command::new("mariadb");
+                command.args(["-N", "-B", "-h", url.host_str().unwrap(), "-P", &url.port().unwrap().to_string(), "-u", url.username()]);
+                command.env("MYSQL_PWD", url.password().unwrap());
+                command
+            }
+        };
+        let use_schema = format!("CREATE DATABASE IF NOT EXISTS `{0}`; USE `{0}`;\n", self.schema);
+        let script = if self.backend == "mysql" && !script.contains("CREATE DATABASE") { use_schema + script } else { script.to_string() };
+        let mut input = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut input, script.as_bytes()).unwrap();
+        std::io::Seek::rewind(&mut input).unwrap();
+        ran(command.stdin(input))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        match self.backend {
+            "postgresql" => drop(self.shell(&format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE;", self.schema.to_lowercase()))),
+            "mysql" => drop(self.shell(&format!("DROP DATABASE IF EXISTS `{}`; -- CREATE DATABASE", self.schema))),
+            _ => {}
+        }
+    }
+}

@@ -1,1 +1,2 @@
-CREATE INDEX IF NOT EXISTS {{ ident(index.name) }} ON {{ table(table_name) }} ({% for column in index.columns %}{{ ident(column) }}{% if not loop.last %}, {% endif %}{% endfor %})
+{% from "idents.sql" import idents %}
+CREATE INDEX IF NOT EXISTS {{ ident(index.name) }} ON {{ table(table_name) }} ({{ idents(index.columns) }})

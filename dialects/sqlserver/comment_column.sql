@@ -1,4 +1,4 @@
-IF EXISTS (SELECT 1 FROM sys.extended_properties WHERE class = 1 AND name = N'MS_Description' AND major_id = OBJECT_ID(N'{{ table(table_name) }}', N'U') AND minor_id = COLUMNPROPERTY(OBJECT_ID(N'{{ table(table_name) }}', N'U'), N{{ lit(column) }}, 'ColumnId'))
+IF EXISTS (SELECT 1 FROM sys.extended_properties WHERE class = 1 AND name = N'MS_Description' AND major_id = OBJECT_ID(N{{ lit(table(table_name)) }}, N'U') AND minor_id = COLUMNPROPERTY(OBJECT_ID(N{{ lit(table(table_name)) }}, N'U'), N{{ lit(column) }}, 'ColumnId'))
   EXEC sys.sp_updateextendedproperty N'MS_Description', N{{ lit(comment) }}, N'SCHEMA', N{{ lit(schema) }}, N'TABLE', N{{ lit(table_name) }}, N'COLUMN', N{{ lit(column) }}
 ELSE
   EXEC sys.sp_addextendedproperty N'MS_Description', N{{ lit(comment) }}, N'SCHEMA', N{{ lit(schema) }}, N'TABLE', N{{ lit(table_name) }}, N'COLUMN', N{{ lit(column) }}

@@ -1,3 +1,3 @@
 {# CREATE SCHEMA must stand alone in its batch: https://learn.microsoft.com/en-us/sql/t-sql/statements/create-schema-transact-sql -#}
 IF SCHEMA_ID(N{{ lit(schema) }}) IS NULL
-  EXEC (N'CREATE SCHEMA {{ ident(schema) }}')
+  EXEC (N{{ lit("CREATE SCHEMA " ~ ident(schema)) }})

@@ -51,6 +51,6 @@ UPDATE `{{ schema }}`.`amx_history_results` SET `landing` = 1, `origin` = 'v1', 
 
 -- step: backfill amx_history_origins
 INSERT INTO `{{ schema }}`.`amx_history_origins` (`epoch`, `landed`, `origin`)
-SELECT 'v1', 1, 'v1' FROM (SELECT 1 AS one)
+SELECT 'v1' AS `epoch`, 1 AS `landed`, 'v1' AS `origin` FROM (SELECT 1 AS one)
 WHERE EXISTS (SELECT 1 FROM `{{ schema }}`.`amx_history_runs` WHERE `writer` = 'v1')
   AND NOT EXISTS (SELECT 1 FROM `{{ schema }}`.`amx_history_origins` WHERE `origin` = 'v1');

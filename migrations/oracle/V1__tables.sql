@@ -3,8 +3,7 @@
 
 -- step: create table amx_history_runs (run_id, who, started_at, finished_at, scope, llm_provider, llm_model, db_backend, state, applied_at, applied_by, metadata_json)
 BEGIN
-  EXECUTE IMMEDIATE q'[
-CREATE TABLE "{{ schema }}"."AMX_HISTORY_RUNS" (
+  EXECUTE IMMEDIATE 'CREATE TABLE "{{ schema }}"."AMX_HISTORY_RUNS" (
   "RUN_ID" VARCHAR2(64 CHAR) NOT NULL,
   "WHO" CLOB NOT NULL,
   "STARTED_AT" TIMESTAMP(6) NOT NULL,
@@ -18,7 +17,7 @@ CREATE TABLE "{{ schema }}"."AMX_HISTORY_RUNS" (
   "APPLIED_BY" CLOB,
   "METADATA_JSON" CLOB,
   CONSTRAINT "PK_AMX_HISTORY_RUNS" PRIMARY KEY ("RUN_ID")
-)]';
+)';
 EXCEPTION
   WHEN OTHERS THEN
     IF SQLCODE != -955 THEN
@@ -81,8 +80,7 @@ COMMENT ON COLUMN "{{ schema }}"."AMX_HISTORY_RUNS"."METADATA_JSON" IS 'All else
 
 -- step: create table amx_history_results (run_id, target_qname, target_kind, description, alternatives, confidence, applied, applied_at)
 BEGIN
-  EXECUTE IMMEDIATE q'[
-CREATE TABLE "{{ schema }}"."AMX_HISTORY_RESULTS" (
+  EXECUTE IMMEDIATE 'CREATE TABLE "{{ schema }}"."AMX_HISTORY_RESULTS" (
   "RUN_ID" VARCHAR2(64 CHAR) NOT NULL,
   "TARGET_QNAME" VARCHAR2(700 CHAR) NOT NULL,
   "TARGET_KIND" CLOB NOT NULL,
@@ -93,7 +91,7 @@ CREATE TABLE "{{ schema }}"."AMX_HISTORY_RESULTS" (
   "APPLIED_AT" TIMESTAMP(6),
   CONSTRAINT "PK_AMX_HISTORY_RESULTS" PRIMARY KEY ("RUN_ID", "TARGET_QNAME"),
   CONSTRAINT "FK_AMX_HISTORY_RESULTS_RUN_ID" FOREIGN KEY ("RUN_ID") REFERENCES "{{ schema }}"."AMX_HISTORY_RUNS" ("RUN_ID")
-)]';
+)';
 EXCEPTION
   WHEN OTHERS THEN
     IF SQLCODE != -955 THEN
@@ -104,7 +102,7 @@ END;
 
 -- step: create index ix_amx_history_results_run_id on amx_history_results
 BEGIN
-  EXECUTE IMMEDIATE q'[CREATE INDEX "{{ schema }}"."IX_AMX_HISTORY_RESULTS_RUN_ID" ON "{{ schema }}"."AMX_HISTORY_RESULTS" ("RUN_ID")]';
+  EXECUTE IMMEDIATE 'CREATE INDEX "{{ schema }}"."IX_AMX_HISTORY_RESULTS_RUN_ID" ON "{{ schema }}"."AMX_HISTORY_RESULTS" ("RUN_ID")';
 EXCEPTION
   WHEN OTHERS THEN
     IF SQLCODE != -955 THEN
@@ -115,7 +113,7 @@ END;
 
 -- step: create index ix_amx_history_results_target on amx_history_results
 BEGIN
-  EXECUTE IMMEDIATE q'[CREATE INDEX "{{ schema }}"."IX_AMX_HISTORY_RESULTS_TARGET" ON "{{ schema }}"."AMX_HISTORY_RESULTS" ("TARGET_QNAME")]';
+  EXECUTE IMMEDIATE 'CREATE INDEX "{{ schema }}"."IX_AMX_HISTORY_RESULTS_TARGET" ON "{{ schema }}"."AMX_HISTORY_RESULTS" ("TARGET_QNAME")';
 EXCEPTION
   WHEN OTHERS THEN
     IF SQLCODE != -955 THEN

@@ -158,6 +158,6 @@ UPDATE "{{ schema }}"."AMX_HISTORY_RESULTS" SET "LANDING" = 1, "ORIGIN" = 'v1', 
 
 -- step: backfill amx_history_origins
 INSERT INTO "{{ schema }}"."AMX_HISTORY_ORIGINS" ("EPOCH", "LANDED", "ORIGIN")
-SELECT 'v1', 1, 'v1' FROM (SELECT 1 AS one) o
+SELECT 'v1' AS "EPOCH", 1 AS "LANDED", 'v1' AS "ORIGIN" FROM (SELECT 1 AS one) o
 WHERE EXISTS (SELECT 1 FROM "{{ schema }}"."AMX_HISTORY_RUNS" WHERE "WRITER" = 'v1')
   AND NOT EXISTS (SELECT 1 FROM "{{ schema }}"."AMX_HISTORY_ORIGINS" WHERE "ORIGIN" = 'v1');

@@ -95,6 +95,6 @@ UPDATE "amx_history_results" SET "landing" = 1, "origin" = 'v1', "writer" = 'v1'
 
 -- step: backfill amx_history_origins
 INSERT INTO "amx_history_origins" ("epoch", "landed", "origin")
-SELECT 'v1', 1, 'v1'
+SELECT 'v1' AS "epoch", 1 AS "landed", 'v1' AS "origin"
 WHERE EXISTS (SELECT 1 FROM "amx_history_runs" WHERE "writer" = 'v1')
   AND NOT EXISTS (SELECT 1 FROM "amx_history_origins" WHERE "origin" = 'v1');

@@ -290,7 +290,7 @@ GO
 
 -- step: backfill amx_history_origins
 INSERT INTO [{{ schema }}].[amx_history_origins] ([epoch], [landed], [origin])
-SELECT 'v1', 1, 'v1'
+SELECT 'v1' AS [epoch], 1 AS [landed], 'v1' AS [origin]
 WHERE EXISTS (SELECT 1 FROM [{{ schema }}].[amx_history_runs] WHERE [writer] = 'v1')
   AND NOT EXISTS (SELECT 1 FROM [{{ schema }}].[amx_history_origins] WHERE [origin] = 'v1')
 GO

@@ -4,7 +4,7 @@ use super::{Session, StoreTarget, store_name};
 use crate::config::{self, Config, Key};
 use crate::dialect::Backend;
 use crate::driver::{Access, Driver};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::feasibility;
 use crate::migration::{Engine, MigrationSet};
 use crate::profile::Profile;
@@ -47,8 +47,7 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
     let target = target(session, &config)?;
     let set = MigrationSet::embedded(target.profile.backend)?;
     feasibility::require(&set.model, set.dialect)?;
-    let mut driver = session.connect(&target, Access::Create).await?;
-    let Some((created, schema_version)) = bring_up_to_date(session, &target, &set, driver.as_mut()).await? else {
+    let Some((mut driver, created)) = bring_up_to_date(session, &target, &set).await? else {
         session.printer.talk("Nothing was changed.");
         return Ok(());
     };
@@ -63,7 +62,7 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
         backend: target.profile.backend.word(),
         schema: target.schema.given.clone(),
         created,
-        schema_version,
+        schema_version: set.latest(),
         teammates: teammates
             .into_iter()
             .map(|mate| Teammate { who: mate.who, runs: mate.runs, newest: mate.newest.map(crate::history::time_text) })
@@ -90,20 +89,25 @@ fn target(session: &Session, config: &Config) -> Result<StoreTarget> {
     Ok(target)
 }
 
-/// Creates or migrates after asking. Nothing where the answer was no.
-async fn bring_up_to_date(
-    session: &Session,
-    target: &StoreTarget,
-    set: &MigrationSet,
-    driver: &mut dyn Driver,
-) -> Result<Option<(bool, u32)>> {
+/// Creates or migrates after asking, and says whether anything was to be done. Nothing where the answer was no.
+async fn bring_up_to_date(session: &Session, target: &StoreTarget, set: &MigrationSet) -> Result<Option<(Box<dyn Driver>, bool)>> {
     let progress = Progress::new(session.printer);
-    let mut engine = Engine { driver, set, schema: &target.schema, reporter: &progress };
-    let state = engine.state().await?;
-    if state.pending.is_empty() {
-        return Ok(Some((false, state.version)));
-    }
-    let steps = engine.dry_run(None).await?;
+    let there = match session.connect(target, Access::Write).await {
+        // Only a file can be absent; it is not made before the answer is yes.
+        Err(error) if error.code == Code::StoreMissing => None,
+        connected => Some(connected?),
+    };
+    let (there, steps) = match there {
+        None => (None, set.steps_for_nothing(&target.schema, None)?),
+        Some(mut driver) => {
+            let mut engine = Engine { driver: driver.as_mut(), set, schema: &target.schema, reporter: &progress };
+            if engine.state().await?.pending.is_empty() {
+                return Ok(Some((driver, false)));
+            }
+            let steps = engine.dry_run(None).await?;
+            (Some(driver), steps)
+        }
+    };
     session.printer.talk("About to create:");
     for line in summary(&steps) {
         session.printer.talk(&format!("  {line}"));
@@ -111,27 +115,43 @@ async fn bring_up_to_date(
     if !session.printer.confirm("Proceed?")? {
         return Ok(None);
     }
-    let migrated = engine.migrate(None, LOCK_TIMEOUT).await?;
-    SharedStore::new(driver, set.dialect, &target.schema).mint_store_id().await?;
-    Ok(Some((true, migrated.to_version)))
+    let mut driver = match there {
+        Some(driver) => driver,
+        None => session.connect(target, Access::Create).await?,
+    };
+    Engine { driver: driver.as_mut(), set, schema: &target.schema, reporter: &progress }.migrate(None, LOCK_TIMEOUT).await?;
+    SharedStore::new(driver.as_mut(), set.dialect, &target.schema).mint_store_id().await?;
+    Ok(Some((driver, true)))
 }
 
-/// The statements in a line each; what only describes or fills is counted.
+/// The statements in a line each. Columns of one table are put together; what only describes or fills is counted.
 fn summary(steps: &[Step]) -> Vec<String> {
-    let mut lines = vec![];
+    let mut lines: Vec<String> = vec![];
     let (mut comments, mut backfills) = (0, 0);
+    let mut growing: Option<&str> = None;
     for step in steps {
         let flat = step.sql.split_whitespace().collect::<Vec<_>>().join(" ");
         match &step.effect {
             Effect::Comment { .. } => comments += 1,
             Effect::Backfill { .. } => backfills += 1,
             Effect::Table { .. } => lines.push(format!("{} (...);", flat.split(" (").next().unwrap_or_default())),
+            Effect::Columns { table, columns } => {
+                let more = columns.join(", ");
+                match lines.last_mut().filter(|_| growing == Some(table)) {
+                    Some(line) => *line = format!("{}, {more});", line.trim_end_matches(");")),
+                    None => lines.push(format!("ALTER TABLE {table} ADD ({more});")),
+                }
+            }
             _ => lines.push(format!("{flat};")),
         }
+        growing = match &step.effect {
+            Effect::Columns { table, .. } => Some(table),
+            _ => None,
+        };
     }
     let counted = |count: usize, what: &str| (count > 0).then(|| format!("and {count} {what}"));
     lines.extend(counted(comments, "comments on tables and columns"));
-    lines.extend(counted(backfills, "statements that fill the new columns of rows that are there already"));
+    lines.extend(counted(backfills, "statements that fill new columns of rows that are there already"));
     lines
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Code, Error, Result};
 use crate::feasibility;
 use crate::migration::{Applied, Engine, MigrationSet, Pending};
 use crate::progress::Progress;
+use crate::render::Step;
 use crate::store::shared::SharedStore;
 use serde::Serialize;
 
@@ -47,6 +48,9 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     let reading = args.check || args.dry_run;
     let mut driver = match session.connect(&target, if reading { Access::Read } else { Access::Create }).await {
         Err(error) if args.check && error.code == Code::StoreMissing => return Err(nothing_there(&target, &set)),
+        Err(error) if args.dry_run && error.code == Code::StoreMissing => {
+            return print_steps(session, &set, &set.steps_for_nothing(&target.schema, args.target)?);
+        }
         connected => connected?,
     };
     let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &progress };
@@ -59,9 +63,7 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         pending,
     };
     if args.dry_run {
-        let steps = engine.dry_run(args.target).await?;
-        let text: String = steps.iter().map(|step| format!("{}{}\n\n", step.sql, set.dialect.separator)).collect();
-        session.printer.data(&text);
+        print_steps(session, &set, &engine.dry_run(args.target).await?)?;
     } else if args.check {
         let state = engine.state().await?;
         let failed = state.require_current(&target.schema);
@@ -76,6 +78,14 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     }
     driver.close().await;
     Ok(())
+}
+
+/// The exact statements, as the vendor's own shell takes them.
+fn print_steps(session: &Session, set: &MigrationSet, steps: &[Step]) -> Result<()> {
+    let statements: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
+    session.printer.result(&statements, |statements| {
+        statements.iter().map(|sql| format!("{sql}{}\n\n", set.dialect.separator)).collect()
+    })
 }
 
 fn nothing_there(target: &StoreTarget, set: &MigrationSet) -> Error {

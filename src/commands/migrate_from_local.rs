@@ -53,7 +53,13 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         found += file.source.count()?;
     }
     let store = store_name(&target.schema, target.profile.backend)?;
-    let names = files.iter().map(|file| shown_path(&file.path)).collect::<Vec<_>>().join(" and ");
+    let mut names = vec![];
+    for file in &files {
+        if file.source.count()? > 0 || files.len() == 1 {
+            names.push(shown_path(&file.path));
+        }
+    }
+    let names = names.join(" and ");
     let question = format!("Found {found} runs in {names}. Copy to {store}?");
     if !args.dry_run && found > 0 && !session.printer.confirm(&question)? {
         session.printer.talk("Nothing was copied.");

@@ -12,7 +12,7 @@ pub use files::{Folder, Written};
 use crate::dialect::{Backend, Dialect, SCHEMA_PLACEHOLDER, SchemaName};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::render::Step;
+use crate::render::{Renderer, Step};
 use crate::script;
 use refinery_core::Migration as RefineryMigration;
 use rust_embed::RustEmbed;
@@ -87,6 +87,15 @@ impl MigrationSet {
             Migration::from_file(&text, version, name, dialect)
         });
         Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect })
+    }
+
+    /// The statements that migrate an empty database, up to `target`.
+    pub fn steps_for_nothing(&self, schema: &SchemaName, target: Option<u32>) -> Result<Vec<Step>> {
+        let renderer = Renderer { dialect: self.dialect, schema };
+        let mut steps: Vec<Step> = renderer.schema_step(None)?.into_iter().chain([renderer.ledger_step(&self.model)?]).collect();
+        let wanted = self.migrations.iter().filter(|migration| target.is_none_or(|target| migration.version <= target));
+        steps.extend(wanted.flat_map(|migration| migration.steps_in(schema)));
+        Ok(steps)
     }
 
     /// The newest version.

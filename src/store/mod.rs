@@ -4,6 +4,7 @@ pub mod amx_cli;
 mod amx_json;
 pub mod local;
 pub mod own_file;
+pub mod own_runs;
 pub mod shared;
 pub mod source;
 pub mod sqlite_file;

@@ -3,11 +3,13 @@
 mod list;
 mod show;
 
-use super::{Session, StoreTarget};
+use super::{Session, StoreTarget, migrate_from_local};
 use crate::driver::{Access, Driver};
 use crate::error::{Code, Error, Result};
 use crate::migration::{Engine, MigrationSet};
 use crate::report::Silent;
+use crate::store::own_runs::LocalHistory;
+use crate::store::shared::SharedStore;
 
 /// Read the history back.
 #[derive(Debug, clap::Subcommand)]
@@ -23,8 +25,16 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     }
 }
 
-/// A connection to the store to read from, which is up to date.
-struct Reading {
+/// Where the history is read from.
+enum Reading {
+    /// The shared store, which is up to date.
+    Shared(Shared),
+    /// The files of this home: the store is disabled.
+    Local(LocalHistory),
+}
+
+/// A connection to an up-to-date shared store.
+struct Shared {
     target: StoreTarget,
     set: MigrationSet,
     driver: Box<dyn Driver>,
@@ -33,22 +43,27 @@ struct Reading {
 impl Reading {
     async fn open(session: &Session) -> Result<Reading> {
         let config = session.config()?;
-        let target = session.target_in(&config)?;
-        if !target.explicit && !config.history_store_enabled()? {
-            return Err(Error::new(
-                Code::StoreMissing,
-                "the shared store is disabled, and the local history is not listed by this version",
-                "run `amx-schema enable`, or name a store with --profile or --url",
-            ));
+        let named = session.global.profile.is_some() || session.global.url.is_some();
+        if !named && !config.history_store_enabled()? {
+            let files = migrate_from_local::sources(session, None)?;
+            return Ok(Reading::Local(LocalHistory { sources: files.into_iter().map(|file| file.source).collect() }));
         }
+        let target = session.target_in(&config)?;
         let set = MigrationSet::embedded(target.profile.backend)?;
         let mut driver = session.connect(&target, Access::Read).await?;
         let state = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &Silent }.state().await?;
         state.require_current(&target.schema)?;
-        Ok(Reading { target, set, driver })
+        Ok(Reading::Shared(Shared { target, set, driver }))
     }
+}
 
-    fn store(&mut self) -> crate::store::shared::SharedStore<'_> {
-        crate::store::shared::SharedStore::new(self.driver.as_mut(), self.set.dialect, &self.target.schema)
+impl Shared {
+    fn store(&mut self) -> SharedStore<'_> {
+        SharedStore::new(self.driver.as_mut(), self.set.dialect, &self.target.schema)
     }
+}
+
+fn run_unknown(run_id: &str) -> Error {
+    let message = format!("there is no run {}", crate::printer::neutral(run_id));
+    Error::new(Code::RunUnknown, message, "see `amx-schema history list`")
 }

@@ -1,8 +1,8 @@
 //! `history show`
 
-use super::Reading;
+use super::{Reading, run_unknown};
 use crate::commands::Session;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::history::{RunResult, time_text};
 use crate::printer::{neutral, table};
 use crate::store::shared::{Stamp, StoredResult, StoredRun};
@@ -23,22 +23,31 @@ pub struct Args {
 }
 
 pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
-    let mut reading = Reading::open(session).await?;
-    let mut store = reading.store();
-    let run = store.runs(&[&args.run_id]).await?.remove(&args.run_id).ok_or_else(|| {
-        Error::new(Code::RunUnknown, format!("there is no run {}", neutral(&args.run_id)), "see `amx-schema history list`")
-    })?;
-    let (mut results, mut hash, mut after) = (vec![], Sha256::new(), String::new());
-    loop {
-        let page = store.results_after(&args.run_id, &after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.result.target_qname.clone();
-        match args.hash {
-            true => page.iter().for_each(|stored| hash.update(hashed_line(&stored.result))),
-            false => results.extend(page),
+    let (mut results, mut hash) = (vec![], Sha256::new());
+    let mut take = |page: Vec<StoredResult>| match args.hash {
+        true => page.iter().for_each(|stored| hash.update(hashed_line(&stored.result))),
+        false => results.extend(page),
+    };
+    let run = match Reading::open(session).await? {
+        Reading::Shared(mut shared) => {
+            let mut store = shared.store();
+            let run = store.runs(&[&args.run_id]).await?.remove(&args.run_id).ok_or_else(|| run_unknown(&args.run_id))?;
+            let mut after = String::new();
+            loop {
+                let page = store.results_after(&args.run_id, &after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = last.result.target_qname.clone();
+                take(page);
+            }
+            shared.driver.close().await;
+            run
         }
-    }
-    reading.driver.close().await;
+        Reading::Local(local) => {
+            let (run, results) = local.show(&args.run_id)?.ok_or_else(|| run_unknown(&args.run_id))?;
+            take(results);
+            run
+        }
+    };
     if args.hash {
         let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         session.printer.data(&format!("{digits}\n"));

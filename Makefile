@@ -1,0 +1,31 @@
+# Two commands on a fresh Debian machine: `make demo` and `make test`. Both need a Rust toolchain and build-essential; the rest they install.
+
+.PHONY: demo test lint bench generate snapshots
+
+# The main job on the embedded default: a SQLite shared store, filled from a real AMX history, twice.
+demo:
+	cargo build --locked
+	tests/demo target/debug/amx-schema
+
+# Everything, against a PostgreSQL and a MariaDB that are installed and started on loopback, and stopped at the end.
+test:
+	cargo build --locked --tests
+	tests/servers run cargo test --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo run --locked --quiet -- generate --check
+
+# Ratios against peers in the same run; nothing passes or fails by time.
+bench:
+	cargo build --locked --release
+	tests/servers run cargo bench --locked
+
+# The migration files of every version that is not released yet, from migrations/model.yaml.
+generate:
+	cargo run --locked --quiet -- generate
+
+# Accepts what the snapshot tests write now. Read the difference before you commit it.
+snapshots:
+	INSTA_UPDATE=always tests/servers run cargo test --locked

@@ -1,0 +1,103 @@
+//! What the benchmarks share: running a process and watching it, medians, and the table at the end.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a process took.
+pub struct Ran {
+    pub took: Duration,
+    /// The most memory it had, in MB (`VmHWM`); 0 where the system does not say.
+    pub peak_mb: f64,
+    pub stdout: String,
+}
+
+/// Runs a process to its end, and requires that it succeeds.
+#[track_caller]
+pub fn ran(command: &mut Command) -> Ran {
+    let (mut out, mut err) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+    command.stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
+    let started = Instant::now();
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let id = child.id();
+    let watching = std::thread::spawn(move || watch(id));
+    let status = child.wait().unwrap();
+    let took = started.elapsed();
+    assert!(status.success(), "{command:?}: {status}\n{}{}", text(&mut out), text(&mut err));
+    Ran { took, peak_mb: watching.join().unwrap(), stdout: text(&mut out) }
+}
+
+/// The peak of a process's memory, asked for again and again until it has ended.
+fn watch(id: u32) -> f64 {
+    let mut peak = 0.0;
+    while let Some(now) = std::fs::read_to_string(format!("/proc/{id}/status")).ok().and_then(|status| high_water(&status)) {
+        peak = now;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    peak
+}
+
+/// `VmHWM:     12345 kB`, in MB. A process that has ended has no such line.
+fn high_water(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<f64>().ok().map(|kb| kb / 1024.0)
+}
+
+fn text(file: &mut File) -> String {
+    let mut bytes = vec![];
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// How long a process takes that writes nothing of interest.
+#[track_caller]
+pub fn timed(command: &mut Command) -> Duration {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let started = Instant::now();
+    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let took = started.elapsed();
+    assert!(status.success(), "{command:?}: {status}");
+    took
+}
+
+/// Whether a program is there.
+pub fn has(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// The middle one.
+pub fn median(mut took: Vec<Duration>) -> Duration {
+    took.sort_unstable();
+    took[took.len() / 2]
+}
+
+pub fn ratio(of: Duration, to: Duration) -> f64 {
+    of.as_secs_f64() / to.as_secs_f64()
+}
+
+/// Figures beside what they are measured against.
+#[derive(Default)]
+pub struct Table(Vec<[String; 5]>);
+
+impl Table {
+    /// Adds a line; it is on stderr at once, for the table comes at the very end.
+    pub fn line(&mut self, figure: &str, measured: String, scale: String, ratio: Option<f64>, target: &str) {
+        eprintln!("{figure}: {measured} ({scale})");
+        let ratio = ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+        self.0.push([figure.into(), measured, scale, ratio, target.into()]);
+    }
+
+    pub fn skipped(&mut self, figure: &str, why: &str) {
+        self.line(figure, "skipped".into(), why.into(), None, "");
+    }
+
+    /// Writes the table as Markdown.
+    pub fn print(&self) {
+        println!("| figure | measured | for scale | ratio | target |\n| --- | --- | --- | --- | --- |");
+        for line in &self.0 {
+            println!("| {} |", line.join(" | "));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::commands::{self, Session};
 use crate::error::{Code, Error, Result};
-use crate::printer::Printer;
+use crate::printer::{Printer, restore_terminal};
 use clap::{ArgAction, Parser, Subcommand};
 use std::future::Future;
 use std::path::PathBuf;
@@ -113,7 +113,10 @@ fn on_runtime(command: impl Future<Output = Result<()>> + Send + 'static) -> Res
         let running = tokio::spawn(command);
         tokio::select! {
             ended = running => ended.unwrap_or_else(|error| Err(Error::internal(format!("the command stopped: {error}")))),
-            signal = interrupted() => Err(signal),
+            signal = interrupted() => {
+                restore_terminal();
+                Err(signal)
+            }
         }
     });
     // What still runs is cut off; its transaction is rolled back by the engine.

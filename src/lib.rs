@@ -2,6 +2,10 @@
 //!
 //! Imports point one way: `cli → commands → sync, migration → store → driver, render → dialect → model`.
 
+#![warn(missing_docs)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod cli;
 mod commands;
 pub mod config;

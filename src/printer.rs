@@ -109,6 +109,14 @@ impl Printer {
     }
 }
 
+/// Gives a terminal its cursor back, which a question that was cut off had hidden.
+pub fn restore_terminal() {
+    if io::stderr().is_terminal() {
+        // A terminal that is gone has no cursor to show.
+        let _ = dialoguer::console::Term::stderr().show_cursor();
+    }
+}
+
 /// Rows as a table without lines, as wide as they need.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();

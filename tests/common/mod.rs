@@ -4,6 +4,10 @@
 //! skipped and says so; with `AMX_TEST_REQUIRE_SERVERS` set, as in CI, that is a failure.
 #![allow(dead_code)]
 
+pub mod files;
+pub mod rows;
+pub mod user;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};

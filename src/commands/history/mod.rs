@@ -28,7 +28,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
 /// Where the history is read from.
 enum Reading {
     /// The shared store, which is up to date.
-    Shared(Shared),
+    Shared(Box<Shared>),
     /// The files of this home: the store is disabled.
     Local(LocalHistory),
 }
@@ -53,7 +53,7 @@ impl Reading {
         let mut driver = session.connect(&target, Access::Read).await?;
         let state = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &Silent }.state().await?;
         state.require_current(&target.schema)?;
-        Ok(Reading::Shared(Shared { target, set, driver }))
+        Ok(Reading::Shared(Box::new(Shared { target, set, driver })))
     }
 }
 

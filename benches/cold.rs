@@ -9,8 +9,7 @@ use common::{Table, has, median, ratio, timed};
 use std::process::Command;
 use std::time::Duration;
 
-const DIALECTS: [&str; 9] =
-    ["postgresql", "mysql", "sqlserver", "oracle", "snowflake", "bigquery", "databricks", "redshift", "sqlite"];
+const DIALECTS: [&str; 9] = ["postgresql", "mysql", "sqlserver", "oracle", "snowflake", "bigquery", "databricks", "redshift", "sqlite"];
 
 fn main() {
     let times = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(30);

@@ -5,9 +5,9 @@
 //! all. The servers are those of `AMX_BENCH_POSTGRESQL_URL` and `AMX_BENCH_MYSQL_URL`, or of `AMX_TEST_…` as `tests/servers run` sets
 //! them. Files are kept in `target/bench/`. Every figure is a median and stands beside something measured in the same run.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
+mod common;
 #[path = "common/history.rs"]
 mod history;
-mod common;
 
 use common::{Ran, Table, has, median, ran, ratio, timed};
 use std::path::{Path, PathBuf};
@@ -239,14 +239,18 @@ impl Store {
     }
 
     fn psql(&self, sql: &str) {
-        ran(Command::new("psql").args(["-Xqd", &self.url, "-v", "ON_ERROR_STOP=1", "-c", sql]).env("PGOPTIONS", "-c client_min_messages=warning"));
+        ran(Command::new("psql")
+            .args(["-Xqd", &self.url, "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .env("PGOPTIONS", "-c client_min_messages=warning"));
     }
 
     fn drop_database(&self) {
         let url = url::Url::parse(&self.url).unwrap();
         let port = url.port().unwrap_or(3306).to_string();
         let mut command = Command::new("mariadb");
-        command.args(["-h", url.host_str().unwrap(), "-P", &port, "-u", url.username()]).env("MYSQL_PWD", url.password().unwrap_or_default());
+        command
+            .args(["-h", url.host_str().unwrap(), "-P", &port, "-u", url.username()])
+            .env("MYSQL_PWD", url.password().unwrap_or_default());
         ran(command.args(["-e", &format!("DROP DATABASE IF EXISTS `{}`", self.schema)]));
     }
 }

@@ -3,6 +3,7 @@
 use crate::dialect::{Backend, Dialect};
 use crate::error::{Code, Error, Result};
 use crate::model::{Column, Kind, Model, Table};
+use crate::render::foreign_key_name;
 use std::fmt;
 
 /// What kind of thing an engine cannot do, or does otherwise than its words say.
@@ -100,6 +101,10 @@ impl Judge<'_> {
             self.column(table, column);
         }
         self.key(table, &format!("{} key", table.name), &table.primary_key);
+        for reference in &table.references {
+            let name = foreign_key_name(table, &reference.columns);
+            self.name(&name, &name);
+        }
         if self.dialect.indexes {
             for index in &table.indexes {
                 self.name(&index.name, &index.name);

@@ -153,11 +153,15 @@ impl Renderer<'_> {
         Ok(steps)
     }
 
-    /// The whole model in one go, for an empty schema.
+    /// The whole model in one go, for an empty schema. The backfills are for one that is not: a migration that was killed may have left it with all
+    /// its columns and with rows that are not filled, and the ledger is told by the catalog alone.
     pub fn squashed_steps(&self, model: &Model) -> Result<Vec<Step>> {
         let mut steps = vec![];
         for table in &model.tables {
             self.new_table(model, table, &mut steps)?;
+        }
+        for backfill in &model.backfill {
+            steps.push(self.backfill(model, backfill)?);
         }
         Ok(steps)
     }
@@ -342,7 +346,10 @@ impl Renderer<'_> {
                 Backend::MySql => fold(name).into_table_ref(),
                 _ => self.table_ref(name),
             };
-            foreign.name(foreign_key_name(table, &reference.columns)).from_tbl(table_ref(&table.name)).to_tbl(table_ref(&target.name));
+            foreign
+                .name(self.doubled(&foreign_key_name(table, &reference.columns)))
+                .from_tbl(table_ref(&table.name))
+                .to_tbl(table_ref(&target.name));
             for (from, to) in reference.columns.iter().zip(&target.primary_key) {
                 foreign.from_col(fold(from)).to_col(fold(to));
             }
@@ -351,7 +358,7 @@ impl Renderer<'_> {
         if self.indexes_inline() {
             for index in &table.indexes {
                 let mut key = sea_query::Index::create();
-                key.name(&index.name);
+                key.name(self.doubled(&index.name));
                 for name in &index.columns {
                     key.col(fold(name));
                 }
@@ -365,6 +372,12 @@ impl Renderer<'_> {
             create.extra(options.clone());
         }
         Ok(create)
+    }
+
+    /// A name whose quotes sea-query does not double: that of a key or an index.
+    fn doubled(&self, name: &str) -> String {
+        let [_, close] = self.dialect.quotes;
+        name.replace(close, &format!("{close}{close}"))
     }
 
     fn table_context(&self, model: &Model, table: &Table) -> Result<Value> {
@@ -416,7 +429,10 @@ impl Renderer<'_> {
             return sql.to_string();
         }
         let [open, _] = self.dialect.quotes;
-        let sql = sql.replacen(" ADD COLUMN ", "\n  ADD COLUMN ", 1);
+        let sql = match sql.starts_with("ALTER TABLE") {
+            true => sql.replacen(" ADD COLUMN ", "\n  ADD COLUMN ", 1),
+            false => sql.to_string(),
+        };
         let mut text = String::with_capacity(sql.len() + 64);
         let (mut depth, mut quote, mut escaped) = (0u32, None, false);
         let backslash = self.dialect.literal != LiteralStyle::Doubled;
@@ -457,7 +473,8 @@ fn referenced<'m>(model: &'m Model, table: &str) -> Result<&'m Table> {
     model.table(table).ok_or_else(|| Error::internal(format!("the model has no table {table}, though its check passed")))
 }
 
-fn foreign_key_name(table: &Table, columns: &[String]) -> String {
+/// The name of a foreign key.
+pub(crate) fn foreign_key_name(table: &Table, columns: &[String]) -> String {
     format!("fk_{}_{}", table.name, columns.join("_"))
 }
 

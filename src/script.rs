@@ -70,8 +70,11 @@ impl Script<'_> {
         for (&version, checksum) in self.model.versions.keys().zip(self.checksums) {
             self.push(&mut text, &renderer.ledger_row(self.model, version, checksum)?);
         }
-        text.push_str("\n-- Privileges: fill in the names, take the dashes away, and run what you need.\n");
-        for line in renderer.grants(self.model)? {
+        let grants = renderer.grants(self.model)?;
+        if !grants.is_empty() {
+            text.push_str("\n-- Privileges: fill in the names, take the dashes away, and run what you need.\n");
+        }
+        for line in grants {
             text.push_str(&format!("-- {line}{}\n", self.dialect.separator.replace('\n', "\n-- ")));
         }
         Ok(text)
@@ -94,15 +97,24 @@ pub fn migration_file(model: &Model, dialect: &Dialect, version: u32) -> Result<
     Ok(text)
 }
 
-/// Reads the steps of a migration file. A part whose mark is not one of ours is left out, which the check of files against model shows.
+/// Reads the steps of a migration file, whatever its line ends, blank lines and further comments. One whose mark is not one of ours is left out,
+/// which the check of files against model shows.
 pub fn steps_of(file: &str, dialect: &Dialect) -> Vec<Step> {
-    let mut steps = vec![];
-    for part in file.split("\n\n").map(str::trim).filter_map(|part| part.strip_prefix(STEP_MARK)) {
-        let Some((mark, sql)) = part.split_once('\n') else { continue };
-        let Some(effect) = Effect::from_text(mark.trim()) else { continue };
-        let sql = sql.trim_end();
-        let sql = sql.strip_suffix(dialect.separator.as_str()).unwrap_or(sql);
-        steps.push(Step { effect, sql: sql.into() });
+    let mut steps: Vec<Option<(Effect, Vec<&str>)>> = vec![];
+    for line in file.lines() {
+        match (line.strip_prefix(STEP_MARK), steps.last_mut()) {
+            (Some(mark), _) => steps.push(Effect::from_text(mark.trim()).map(|effect| (effect, vec![]))),
+            (None, Some(Some((_, lines)))) => lines.push(line),
+            (None, _) => {}
+        }
     }
-    steps
+    let step = |(effect, mut lines): (Effect, Vec<&str>)| {
+        while lines.last().is_some_and(|line| line.trim().is_empty() || line.starts_with("--")) {
+            lines.pop();
+        }
+        let sql = lines.join("\n");
+        let sql = sql.trim_end().strip_suffix(dialect.separator.as_str()).unwrap_or(&sql);
+        Step { effect, sql: sql.into() }
+    };
+    steps.into_iter().flatten().map(step).collect()
 }

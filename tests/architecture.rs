@@ -10,7 +10,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("report", &[]),
     ("model", &["error"]),
     ("dialect", &["error", "model"]),
-    ("feasibility", &["dialect", "error", "model"]),
+    ("feasibility", &["dialect", "error", "model", "render"]),
     ("render", &["dialect", "error", "model"]),
     ("script", &["dialect", "error", "model", "render"]),
     ("secret", &["error"]),

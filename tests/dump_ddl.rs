@@ -47,7 +47,7 @@ fn the_versioned_script_of_each_dialect_is_as_reviewed() {
 #[test]
 fn the_first_line_names_the_dialect() {
     for (dialect, name) in NAMES {
-        for more in [&[][..], &["--versioned"], &["--schema", "audit"]] {
+        for more in [&[][..], &["--versioned"], &["--schema", "team"]] {
             let first = format!("-- AMX history-store bootstrap DDL ({name} dialect)");
             assert_eq!(dump(&[&["--dialect", dialect], more].concat()).lines().next(), Some(first.as_str()));
         }
@@ -66,7 +66,9 @@ fn the_same_call_gives_the_same_bytes() {
 
 #[test]
 fn an_alias_gives_what_its_dialect_gives() {
-    for (alias, dialect) in [("pg", "postgresql"), ("postgres", "postgresql"), ("mssql", "sqlserver"), ("mariadb", "mysql"), ("BigQuery", "bigquery")] {
+    for (alias, dialect) in
+        [("pg", "postgresql"), ("postgres", "postgresql"), ("mssql", "sqlserver"), ("mariadb", "mysql"), ("BigQuery", "bigquery")]
+    {
         assert_eq!(dump(&["--dialect", alias]), dump(&["--dialect", dialect]), "{alias}");
     }
 }
@@ -154,16 +156,36 @@ fn a_word_that_is_no_backend_is_refused() {
 fn a_schema_name_that_is_none_is_refused_by_every_dialect() {
     let too_long = |dialect: &str| "a".repeat(dialect.parse::<Backend>().unwrap().dialect().unwrap().identifier.max + 1);
     let quotes = ["a'b", "a\"b", "a`b", "a[b]", "a]", "'", "a''b", "\\", "a\\'"];
-    let others = ["", " ", " amx", "amx ", "a b", "a;b", "x; DROP TABLE y; --", "a--b", "a/*b", "a.b", "a-b", "$a", "1a", "é", "АМХ", "a\nb", "a\u{0}"];
+    let others = [
+        "",
+        " ",
+        " amx",
+        "amx ",
+        "a b",
+        "a;b",
+        "x; DROP TABLE y; --",
+        "a--b",
+        "a/*b",
+        "a.b",
+        "a-b",
+        "$a",
+        "1a",
+        "é",
+        "АМХ",
+        "a\nb",
+        "a\u{0}",
+    ];
     for (dialect, _) in NAMES {
         let long = too_long(dialect);
-        for name in quotes.into_iter().chain(others).chain([long.as_str(), "{{ schema }}", "%s", "${x}"]) {
-            if name.contains('\0') {
-                continue; // no argument can hold it
-            }
-            let refused = Home::new().run(&["dump-ddl", "--dialect", dialect, "--schema", name]);
+        let hostile: Vec<_> = quotes.into_iter().chain(others).chain([long.as_str(), "{{ schema }}", "%s", "${x}"]).collect();
+        for name in &hostile {
+            let refused = dialect.parse::<Backend>().unwrap().dialect().unwrap().schema_name(name).unwrap_err();
+            assert_eq!(refused.code.word(), "identifier_invalid", "{dialect}: {name:?}");
+        }
+        for name in ["a'b", "x; DROP TABLE y; --", "a b", "", &long] {
+            let refused = Home::new().run(&["dump-ddl", "--dialect", dialect, "--schema", name]).fails("identifier_invalid", 2);
             assert_eq!(refused.stdout, "", "{dialect}: {name:?}");
-            refused.fails("identifier_invalid", 2);
+            assert!(refused.stderr.lines().all(|line| line.len() < 300), "{}", refused.stderr);
         }
     }
 }
@@ -213,7 +235,10 @@ fn a_schema_name_is_folded_as_the_engine_folds_it_and_then_quoted() {
     for (dialect, written) in folded {
         let script = dump(&["--dialect", dialect, "--schema", "Team_1"]);
         assert!(script.contains(written), "{dialect}");
-        assert!(!script.contains("AMX\"") && !script.contains("amx\"") && !script.contains("[AMX]") && !script.contains("`AMX`"), "{dialect}");
+        assert!(
+            !script.contains("AMX\"") && !script.contains("amx\"") && !script.contains("[AMX]") && !script.contains("`AMX`"),
+            "{dialect}"
+        );
     }
     assert!(!dump(&["--dialect", "sqlite", "--schema", "Team_1"]).contains("Team_1"));
 }
@@ -225,7 +250,7 @@ fn every_statement_of_a_script_can_be_told_from_the_next() {
         for more in [&[][..], &["--versioned"]] {
             let script = dump(&[&["--dialect", dialect], more].concat());
             let statements = lint::statements(backend, &script).unwrap();
-            assert!(statements.len() > 8, "{dialect}: {}", statements.len());
+            assert!(statements.len() > 7, "{dialect}: {}", statements.len());
             for statement in statements {
                 assert!(!statement.contains("\n\n"), "{dialect}: two statements in one:\n{statement}");
             }
@@ -385,13 +410,15 @@ fn first_version(store: &Store) -> Home {
 
 #[test]
 fn no_version_is_claimed_on_a_store_that_lacks_its_columns() {
-    for store in Store::all() {
+    for (store, other) in Store::all().into_iter().zip(Store::all()) {
         let home = first_version(&store);
         assert!(run_on_and_on(&store) > 0, "{}", store.backend);
         home.on(&store, &["migrate", "--check"]).fails("pending_migrations", 3);
         home.on(&store, &["migrate"]).ok();
         assert_up_to_date(&store);
         assert_eq!(store.sql("SELECT created_by, origin, writer, landing FROM amx_history_runs;"), "alice\tv1\tv1\t1\n");
+        home.migrated(&other);
+        assert_eq!(catalog(&store), catalog(&other), "{}: the script left something behind", store.backend);
     }
 }
 
@@ -422,7 +449,12 @@ fn no_version_is_claimed_while_rows_of_an_older_one_are_not_filled() {
         run_squashed(&store);
         home.on(&store, &["migrate"]).ok();
         assert_up_to_date(&store);
-        assert_eq!(store.sql("SELECT created_by, origin, writer, landing FROM amx_history_runs;"), "alice\tv1\tv1\t1\n", "{}", store.backend);
+        assert_eq!(
+            store.sql("SELECT created_by, origin, writer, landing FROM amx_history_runs;"),
+            "alice\tv1\tv1\t1\n",
+            "{}",
+            store.backend
+        );
         assert_eq!(store.sql("SELECT origin, writer, landing FROM amx_history_results;"), "v1\tv1\t1\n", "{}", store.backend);
         assert_eq!(store.sql("SELECT origin, landed, epoch FROM amx_history_origins;"), "v1\t1\tv1\n", "{}", store.backend);
     }

@@ -103,7 +103,8 @@ fn every_value_is_in_every_store_as_it_is_in_the_file() {
 
 #[test]
 fn text_keeps_normal_form_blanks_case_and_emptiness() {
-    let texts = ["caf\u{e9}", "cafe\u{301}", "", " two  blanks ", "tab\there\r\nand\\n", "\u{1F600}\u{200D}", "İıŞş", "'; DROP--", "\u{feff}x"];
+    let texts =
+        ["caf\u{e9}", "cafe\u{301}", "", " two  blanks ", "tab\there\r\nand\\n", "\u{1F600}\u{200D}", "İıŞş", "'; DROP--", "\u{feff}x"];
     let home = Home::new();
     let file = empty_amx_cli(&home.path("history.db"));
     let run = add_run(&file, Some(1_767_225_600.123456));
@@ -136,15 +137,28 @@ fn our_own_local_store_arrives_and_teammates_rows_in_it_do_not() {
         add_own_run(&file, "bob", "run_2026-06-03_10-00-001", "2026-06-03T10:00:00.000000Z");
         home.migrated(&store);
         let report = home.import(&store, &[]);
-        assert_eq!((report["runs_found"].as_u64(), runs(&report), results(&report)), (Some(2), [2, 0, 0, 0, 0], [4, 0, 0]), "{}", store.backend);
+        assert_eq!(
+            (report["runs_found"].as_u64(), runs(&report), results(&report)),
+            (Some(2), [2, 0, 0, 0, 0], [4, 0, 0]),
+            "{}",
+            store.backend
+        );
         let shown = shown(&home, &store);
         let run = &shown["run_2026-06-01_10-00-001"];
         assert_eq!(run["run"]["started_at"], "2026-06-01T10:00:00.000001Z");
         assert_eq!(run["run"]["origin"], json!(me));
         assert_eq!(run["run"]["client_version"], "0.20.0");
         let [table, column] = &run["results"].as_array().unwrap()[..] else { panic!("{run}") };
-        assert_eq!((&table["description"], &table["applied"], &table["local_id"]), (&json!(""), &json!(true), &json!(8)), "{}", store.backend);
-        assert_eq!((&column["description"], &column["applied"], &column["metadata_json"]), (&Value::Null, &json!(false), &json!("{\"b\": null}")));
+        assert_eq!(
+            (&table["description"], &table["applied"], &table["local_id"]),
+            (&json!(""), &json!(true), &json!(8)),
+            "{}",
+            store.backend
+        );
+        assert_eq!(
+            (&column["description"], &column["applied"], &column["metadata_json"]),
+            (&Value::Null, &json!(false), &json!("{\"b\": null}"))
+        );
         let again = home.import(&store, &[]);
         assert_eq!((runs(&again), results(&again)), ([0, 0, 2, 0, 0], [0, 0, 4]), "{}", store.backend);
     }
@@ -158,7 +172,12 @@ fn a_home_with_both_kinds_of_file_sends_both() {
         add_own_run(&file, &me, "run_2026-06-01_10-00-001", "2026-06-01T10:00:00.000000Z");
         home.migrated(&store);
         let report = home.import(&store, &[]);
-        assert_eq!((report["runs_found"].as_u64(), runs(&report), results(&report)), (Some(4), [4, 0, 0, 0, 0], [14, 0, 0]), "{}", store.backend);
+        assert_eq!(
+            (report["runs_found"].as_u64(), runs(&report), results(&report)),
+            (Some(4), [4, 0, 0, 0, 0], [14, 0, 0]),
+            "{}",
+            store.backend
+        );
     }
 }
 
@@ -178,7 +197,12 @@ fn a_file_with_both_sets_of_tables_is_read_as_both() {
         edit(&file, &format!("ATTACH '{}' AS theirs; {}{}", theirs.display(), copy("analysis_runs"), copy("run_results")));
         home.migrated(&store);
         let report = home.import(&store, &[]);
-        assert_eq!((report["runs_found"].as_u64(), runs(&report), results(&report)), (Some(4), [4, 0, 0, 0, 0], [14, 0, 0]), "{}", store.backend);
+        assert_eq!(
+            (report["runs_found"].as_u64(), runs(&report), results(&report)),
+            (Some(4), [4, 0, 0, 0, 0], [14, 0, 0]),
+            "{}",
+            store.backend
+        );
         assert!(!home.path("amx-schema.db").exists());
         let again = home.import(&store, &[]);
         assert_eq!((runs(&again), results(&again)), ([0, 0, 4, 0, 0], [0, 0, 14]), "{}", store.backend);
@@ -193,7 +217,12 @@ fn runs_that_were_pulled_from_teammates_are_neither_counted_nor_sent() {
         edit(&file, "UPDATE analysis_runs SET shared_uuid = 'u' WHERE id = 2; UPDATE run_results SET shared_uuid = 'v' WHERE run_id = 2");
         home.migrated(&store);
         let report = home.import(&store, &[]);
-        assert_eq!((report["runs_found"].as_u64(), runs(&report), results(&report)), (Some(2), [2, 0, 0, 0, 0], [8, 0, 0]), "{}", store.backend);
+        assert_eq!(
+            (report["runs_found"].as_u64(), runs(&report), results(&report)),
+            (Some(2), [2, 0, 0, 0, 0], [8, 0, 0]),
+            "{}",
+            store.backend
+        );
     }
 }
 
@@ -266,7 +295,10 @@ fn a_file_whose_earliest_run_was_deleted_adds_nothing() {
         home.import(&store, &[]);
         let rows = store.rows();
         let earliest = "(SELECT id FROM analysis_runs ORDER BY started_at LIMIT 1)";
-        edit(&home.path("history.db"), &format!("DELETE FROM run_results WHERE run_id = {earliest}; DELETE FROM analysis_runs WHERE id = {earliest}"));
+        edit(
+            &home.path("history.db"),
+            &format!("DELETE FROM run_results WHERE run_id = {earliest}; DELETE FROM analysis_runs WHERE id = {earliest}"),
+        );
         for _ in 0..2 {
             let again = home.import(&store, &[]);
             assert_eq!((again["runs_found"].as_u64(), runs(&again)), (Some(14), [0, 0, 14, 0, 0]), "{}", store.backend);
@@ -287,8 +319,11 @@ fn what_changed_locally_since_is_updated_and_the_rest_is_left_alone() {
         let report = home.import(&store, &[]);
         assert_eq!((runs(&report), results(&report)), ([0, 1, 2, 0, 0], [0, 1, 11]), "{}", store.backend);
         assert_eq!(description(&store, &ids[0], "sales.t.c00001"), "mine");
-        edit(&file, "UPDATE run_results SET db_applied_status = 'applied', applied_at = 1767225700.5 WHERE run_id = 2 AND column_name = 'c00002';
-            UPDATE analysis_runs SET status = 'success' WHERE id = 2");
+        edit(
+            &file,
+            "UPDATE run_results SET db_applied_status = 'applied', applied_at = 1767225700.5 WHERE run_id = 2 AND column_name = 'c00002';
+            UPDATE analysis_runs SET status = 'success' WHERE id = 2",
+        );
         let report = home.import(&store, &[]);
         assert_eq!((runs(&report), results(&report)), ([0, 1, 2, 0, 0], [0, 1, 11]), "{}", store.backend);
         assert_eq!(shown(&home, &store), mapped(&file), "{}", store.backend);
@@ -308,13 +343,19 @@ fn a_state_goes_forward_and_what_was_applied_stays_applied() {
     for store in Store::all() {
         let home = small();
         let file = home.path("history.db");
-        edit(&file, "UPDATE analysis_runs SET status = 'success' WHERE id = 1;
-            UPDATE run_results SET db_applied_status = 'applied', applied_at = 1767225700.5 WHERE run_id = 1");
+        edit(
+            &file,
+            "UPDATE analysis_runs SET status = 'success' WHERE id = 1;
+            UPDATE run_results SET db_applied_status = 'applied', applied_at = 1767225700.5 WHERE run_id = 1",
+        );
         home.migrated(&store);
         home.import(&store, &[]);
         let applied = mapped(&file);
-        edit(&file, "UPDATE analysis_runs SET status = 'running' WHERE id = 1;
-            UPDATE run_results SET db_applied_status = '', applied_at = NULL WHERE run_id = 1");
+        edit(
+            &file,
+            "UPDATE analysis_runs SET status = 'running' WHERE id = 1;
+            UPDATE run_results SET db_applied_status = '', applied_at = NULL WHERE run_id = 1",
+        );
         home.import(&store, &[]);
         let (shown, id) = (shown(&home, &store), ids(&home).remove(0));
         assert_eq!(shown[&id]["run"]["state"], "applied", "{}", store.backend);
@@ -351,11 +392,17 @@ fn a_teammates_text_stays_where_the_file_only_says_that_its_own_was_applied() {
         home.import(&store, &[]);
         let id = ids(&home).remove(0);
         teammate(&store, "description = 'theirs'", &id);
-        edit(&home.path("history.db"), "UPDATE run_results SET db_applied_status = 'applied', applied_at = 1767225700.5, evaluated_at = 1767225690.0,
-            evaluation = 'accepted' WHERE run_id = 1 AND column_name = 'c00001'; UPDATE analysis_runs SET status = 'success' WHERE id = 1");
+        edit(
+            &home.path("history.db"),
+            "UPDATE run_results SET db_applied_status = 'applied', applied_at = 1767225700.5, evaluated_at = 1767225690.0,
+            evaluation = 'accepted' WHERE run_id = 1 AND column_name = 'c00001'; UPDATE analysis_runs SET status = 'success' WHERE id = 1",
+        );
         home.import(&store, &[]);
         assert_eq!(description(&store, &id, "sales.t.c00001"), "theirs", "{}", store.backend);
-        let applied = format!("SELECT count(*) FROM amx_history_results WHERE run_id = '{id}' AND applied = {}", if store.backend == "postgresql" { "true" } else { "1" });
+        let applied = format!(
+            "SELECT count(*) FROM amx_history_results WHERE run_id = '{id}' AND applied = {}",
+            if store.backend == "postgresql" { "true" } else { "1" }
+        );
         assert_eq!(store.number(&applied), 1, "{}", store.backend);
     }
 }
@@ -382,7 +429,10 @@ fn what_another_machine_sent_follows_this_file_where_its_value_changed_since_it_
         first.migrated(&store);
         first.import(&store, &[]);
         second.import(&store, &[]);
-        edit(&second.path("history.db"), "UPDATE run_results SET chosen_description = 'second' WHERE run_id = 1 AND column_name = 'c00001'");
+        edit(
+            &second.path("history.db"),
+            "UPDATE run_results SET chosen_description = 'second' WHERE run_id = 1 AND column_name = 'c00001'",
+        );
         let report = second.import(&store, &[]);
         assert_eq!(results(&report), [0, 1, 11], "{}", store.backend);
         assert_eq!(description(&store, &ids(&first)[0], "sales.t.c00001"), "second", "{}", store.backend);
@@ -399,8 +449,11 @@ fn a_home_that_was_copied_to_another_machine_goes_on_with_its_own_runs() {
         add_own_run(&file, &me, "run_2026-06-01_10-00-001", "2026-06-01T10:00:00.000000Z");
         home.migrated(&store);
         home.import(&store, &[]);
-        edit(&file, "UPDATE local_installations SET machine = 'another'; DELETE FROM local_journal; DELETE FROM local_sources;
-            UPDATE amx_history_results SET description = 'mine' WHERE target_qname = 'sales.t.c'");
+        edit(
+            &file,
+            "UPDATE local_installations SET machine = 'another'; DELETE FROM local_journal; DELETE FROM local_sources;
+            UPDATE amx_history_results SET description = 'mine' WHERE target_qname = 'sales.t.c'",
+        );
         let report = home.import(&store, &[]);
         assert_eq!((runs(&report), results(&report)), ([0, 1, 0, 0, 0], [0, 1, 1]), "{}", store.backend);
         assert_eq!(store.number("SELECT count(*) FROM amx_history_origins WHERE origin <> 'v1'"), 2, "{}", store.backend);
@@ -417,7 +470,10 @@ fn a_row_that_was_deleted_from_the_store_is_restored() {
         let rows = store.rows();
         let ids = ids(&home);
         store.sql(&format!("DELETE FROM amx_history_results WHERE run_id = '{}' AND target_qname = 'sales.t.c00002';", ids[0]));
-        store.sql(&format!("DELETE FROM amx_history_results WHERE run_id = '{0}'; DELETE FROM amx_history_runs WHERE run_id = '{0}';", ids[2]));
+        store.sql(&format!(
+            "DELETE FROM amx_history_results WHERE run_id = '{0}'; DELETE FROM amx_history_runs WHERE run_id = '{0}';",
+            ids[2]
+        ));
         let report = home.import(&store, &[]);
         assert_eq!((runs(&report), results(&report)), ([1, 1, 1, 0, 0], [5, 0, 7]), "{}", store.backend);
         assert_eq!(store.rows(), rows, "{}", store.backend);
@@ -607,7 +663,8 @@ fn a_batch_has_one_number_and_the_store_knows_the_greatest() {
         amx_cli(&home.path("history.db"), &[Part { runs: 1100, results: 1, bytes: 30 }]);
         home.migrated(&store);
         home.import(&store, &[]);
-        let greatest = "SELECT max(landing) FROM (SELECT landing FROM amx_history_runs UNION ALL SELECT landing FROM amx_history_results) x";
+        let greatest =
+            "SELECT max(landing) FROM (SELECT landing FROM amx_history_runs UNION ALL SELECT landing FROM amx_history_results) x";
         assert_eq!(store.number(greatest), 3, "500 runs a batch");
         assert_eq!(store.number("SELECT landed FROM amx_history_origins WHERE origin <> 'v1'"), 3, "{}", store.backend);
         let apart = "SELECT count(*) FROM amx_history_results s JOIN amx_history_runs r ON r.run_id = s.run_id WHERE s.landing <> r.landing OR s.writer <> r.writer";
@@ -703,7 +760,13 @@ fn two_machines_that_import_the_same_file_at_the_same_time_add_each_row_once() {
         first.migrated(&store);
         let second = Home::with_history(first.path("history.db").to_str().unwrap());
         let ran = at_once(&store, &[(&first, &[]), (&second, &[])]);
-        let imported: u64 = ran.into_iter().map(|ran| { assert_eq!(ran.code, 0, "{} {}", store.backend, ran.stderr); runs(&ran.json())[0] }).sum();
+        let imported: u64 = ran
+            .into_iter()
+            .map(|ran| {
+                assert_eq!(ran.code, 0, "{} {}", store.backend, ran.stderr);
+                runs(&ran.json())[0]
+            })
+            .sum();
         assert_eq!((imported, store.counts()), (1600, (1600, 3200)), "{}", store.backend);
         assert_eq!(wanted.len(), 1600);
         assert_eq!(store.number("SELECT count(DISTINCT origin) FROM amx_history_runs"), 1, "{}", store.backend);
@@ -718,14 +781,25 @@ fn one_home_that_imports_twice_at_the_same_time_adds_each_row_once() {
         forget_journal(&home);
         home.migrated(&store);
         let ran = at_once(&store, &[(&home, &[]), (&home, &[])]);
-        let imported: u64 = ran.into_iter().map(|ran| { assert_eq!(ran.code, 0, "{} {}", store.backend, ran.stderr); runs(&ran.json())[0] }).sum();
+        let imported: u64 = ran
+            .into_iter()
+            .map(|ran| {
+                assert_eq!(ran.code, 0, "{} {}", store.backend, ran.stderr);
+                runs(&ran.json())[0]
+            })
+            .sum();
         assert_eq!((imported, store.counts()), (1600, (1600, 3200)), "{}", store.backend);
         assert_eq!(store.number("SELECT count(*) FROM amx_history_origins WHERE origin <> 'v1'"), 1, "one home is one installation");
         let landed = store.number("SELECT landed FROM amx_history_origins WHERE origin <> 'v1'");
         assert_eq!(landed, store.number("SELECT max(landing) FROM amx_history_runs"), "{}", store.backend);
         let epoch = store.sql("SELECT epoch FROM amx_history_origins WHERE origin <> 'v1'");
         home.import(&store, &[]);
-        assert_eq!(store.sql("SELECT epoch FROM amx_history_origins WHERE origin <> 'v1'"), epoch, "{}: nothing was set back", store.backend);
+        assert_eq!(
+            store.sql("SELECT epoch FROM amx_history_origins WHERE origin <> 'v1'"),
+            epoch,
+            "{}: nothing was set back",
+            store.backend
+        );
     }
 }
 
@@ -736,8 +810,13 @@ fn one_home_that_imports_different_files_at_the_same_time_lands_all_of_them() {
         .map(|number| {
             let path = files.path(&format!("{number}.db"));
             several_batches(&path);
-            edit(&path, &format!("UPDATE analysis_runs SET started_at = started_at + {number} * 8640000, id = id + {number} * 2000;
-                UPDATE run_results SET run_id = run_id + {number} * 2000"));
+            edit(
+                &path,
+                &format!(
+                    "UPDATE analysis_runs SET started_at = started_at + {number} * 8640000, id = id + {number} * 2000;
+                UPDATE run_results SET run_id = run_id + {number} * 2000"
+                ),
+            );
             path.to_str().unwrap().to_string()
         })
         .collect();
@@ -803,7 +882,10 @@ fn a_file_in_a_folder_without_write_right_is_read() {
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o555)).unwrap();
     for store in Store::all().into_iter().filter(|store| store.backend != "sqlite") {
         home.migrated(&store);
-        let ran = common::user::unprivileged(&home, &[&IMPORT[..], &["--source", file.to_str().unwrap(), "--url", &store.url, "--schema", &store.schema]].concat());
+        let ran = common::user::unprivileged(
+            &home,
+            &[&IMPORT[..], &["--source", file.to_str().unwrap(), "--url", &store.url, "--schema", &store.schema]].concat(),
+        );
         assert_eq!(runs(&ran.json()), [15, 0, 0, 0, 0], "{} {}", store.backend, ran.stderr);
     }
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -815,7 +897,9 @@ fn a_source_may_have_any_name() {
     for store in Store::all() {
         let home = Home::new();
         home.migrated(&store);
-        for (at, name) in ["a?mode=rwc.db", "100%25.db", "a#b.db", " two  blanks .db", "müşteri.db", "-leading.db", "q'uo\"te;.db"].iter().enumerate() {
+        for (at, name) in
+            ["a?mode=rwc.db", "100%25.db", "a#b.db", " two  blanks .db", "müşteri.db", "-leading.db", "q'uo\"te;.db"].iter().enumerate()
+        {
             let path = home.path(name);
             std::fs::copy(HISTORY, &path).unwrap();
             let report = home.import(&store, &[&format!("--source={}", path.display())]);
@@ -831,7 +915,10 @@ fn a_source_may_have_any_name() {
 fn a_run_that_is_too_large_for_memory_lands_whole_and_once() {
     let home = Home::new();
     let file = home.path("history.db");
-    amx_cli(&file, &[Part { runs: 1, results: 1, bytes: 20 }, Part { runs: 1, results: 9000, bytes: 1000 }, Part { runs: 1, results: 1, bytes: 20 }]);
+    amx_cli(
+        &file,
+        &[Part { runs: 1, results: 1, bytes: 20 }, Part { runs: 1, results: 9000, bytes: 1000 }, Part { runs: 1, results: 1, bytes: 20 }],
+    );
     let original = std::fs::read(&file).unwrap();
     for store in Store::all() {
         std::fs::write(&file, &original).unwrap();
@@ -903,7 +990,13 @@ fn one_home_that_imports_a_large_run_twice_at_the_same_time_adds_it_once() {
         forget_journal(&home);
         home.migrated(&store);
         let ran = at_once(&store, &[(&home, &[]), (&home, &[])]);
-        let imported: u64 = ran.into_iter().map(|ran| { assert_eq!(ran.code, 0, "{} {}", store.backend, ran.stderr); runs(&ran.json())[0] }).sum();
+        let imported: u64 = ran
+            .into_iter()
+            .map(|ran| {
+                assert_eq!(ran.code, 0, "{} {}", store.backend, ran.stderr);
+                runs(&ran.json())[0]
+            })
+            .sum();
         assert_eq!((imported, store.counts()), (2, (2, 14000)), "{}", store.backend);
     }
 }
@@ -946,8 +1039,11 @@ fn a_text_that_grew_beyond_what_the_engine_takes_fails_its_run_alone() {
     let home = small();
     home.migrated(&store);
     home.import(&store, &[]);
-    edit(&home.path("history.db"), "UPDATE run_results SET chosen_description = printf('%.*c', 17000000, 'x') WHERE run_id = 2 AND column_name = 'c00001';
-        UPDATE run_results SET chosen_description = 'mine' WHERE run_id = 3 AND column_name = 'c00001'");
+    edit(
+        &home.path("history.db"),
+        "UPDATE run_results SET chosen_description = printf('%.*c', 17000000, 'x') WHERE run_id = 2 AND column_name = 'c00001';
+        UPDATE run_results SET chosen_description = 'mine' WHERE run_id = 3 AND column_name = 'c00001'",
+    );
     for updated in [1, 0] {
         let ran = home.on(&store, &IMPORT);
         assert_eq!(ran.code, 1, "{}", ran.stderr);

@@ -94,7 +94,12 @@ fn enable_by_url_adds_a_profile_and_warns_of_the_plain_password() {
     for store in Store::all() {
         let home = Home::new();
         let said = home.on(&store, &["enable", "--yes"]);
-        assert_eq!(said.stderr.contains("warning: the password of the URL is now in plain text"), store.backend != "sqlite", "{}", said.stderr);
+        assert_eq!(
+            said.stderr.contains("warning: the password of the URL is now in plain text"),
+            store.backend != "sqlite",
+            "{}",
+            said.stderr
+        );
         said.ok();
         home.run(&["history", "list"]).ok();
         assert!(home.run(&["profile", "list"]).ok().contains("shared store"));
@@ -174,7 +179,8 @@ fn a_store_newer_than_this_build_is_left_alone() {
     for store in Store::all() {
         let home = Home::with_history(HISTORY);
         home.migrated(&store);
-        store.sql("INSERT INTO amx_history_ledger (version, name, applied_on, checksum) VALUES (99, 'later', '2030-01-01T00:00:00Z', '1');");
+        store
+            .sql("INSERT INTO amx_history_ledger (version, name, applied_on, checksum) VALUES (99, 'later', '2030-01-01T00:00:00Z', '1');");
         home.on(&store, &["migrate"]).fails("store_newer", 3);
         home.on(&store, &["migrate-from-local", "--yes"]).fails("store_newer", 3);
         assert_eq!(store.sql("SELECT count(*) FROM amx_history_runs;"), "0\n", "{}", store.backend);
@@ -341,7 +347,9 @@ fn no_command_shows_a_password() {
     let home = Home::new();
     home.write(
         "config.yml",
-        &format!("db_profiles: {{p: {{backend: postgresql, host: 127.0.0.1, port: 1, user: u, password: {secret}}}}}\nactive_db_profile: p\n"),
+        &format!(
+            "db_profiles: {{p: {{backend: postgresql, host: 127.0.0.1, port: 1, user: u, password: {secret}}}}}\nactive_db_profile: p\n"
+        ),
     );
     let url = format!("postgresql://u:{secret}@127.0.0.1:1/db");
     let calls: [&[&str]; 9] = [

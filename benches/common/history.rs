@@ -12,6 +12,7 @@ const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/histo
 const ROWS_OF_A_TABLE: u64 = 25;
 const FIRST_START: f64 = 1_767_225_600.25;
 /// What descriptions are made of; some of it needs escaping in JSON, as Python does it.
+#[rustfmt::skip]
 const WORDS: [&str; 32] = [
     "stores", "the", "given", "name", "of", "customer", "as", "captured", "at", "registration", "time", "identifier", "foreign", "key",
     "to", "order", "amount", "in", "local", "currency", "before", "tax", "date", "when", "shipment", "was", "confirmed", "by", "warehouse",
@@ -35,7 +36,7 @@ pub fn file(dir: &Path, runs: u64, results: u64) -> PathBuf {
 
 fn fill(path: &Path, runs: u64, results: u64) {
     let mut connection = Connection::open(path).unwrap();
-    let empty = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -400000;
+    let empty = "PRAGMA foreign_keys = OFF; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -400000;
         DELETE FROM chat_turns; DELETE FROM chat_sessions; DELETE FROM run_results; DELETE FROM analysis_runs;
         DELETE FROM sqlite_sequence WHERE name IN ('run_results', 'analysis_runs')";
     connection.execute_batch(empty).unwrap();
@@ -59,12 +60,13 @@ fn insert(transaction: &Transaction<'_>, runs: u64, results: u64) {
         // Not on a whole minute, and some begin within the same one.
         let started_at = FIRST_START + number as f64 * 47.618;
         let schema = format!("schema_{:02}", number % 40);
-        let tables: Vec<String> = (0..results.div_ceil(ROWS_OF_A_TABLE)).map(|n| format!("fact_orders_{:03}", number / 40 * 7 + n)).collect();
+        let tables: Vec<String> =
+            (0..results.div_ceil(ROWS_OF_A_TABLE)).map(|n| format!("fact_orders_{:03}", number / 40 * 7 + n)).collect();
         let scope = format!("{{\"{schema}\": [\"{}\"]}}", tables.join("\", \""));
         let metrics = format!("{{\"model_processing_sec\": {:.3}, \"assets\": {results}}}", chance.part() * 90.0);
         let tokens = format!("{{\"prompt\": {}, \"completion\": {}}}", chance.below(300_000), chance.below(90_000));
         let took = 30.0 + chance.part() * 300.0;
-        run.execute(params![started_at, started_at + took, took, scope, metrics, tokens, results, results / 2]).unwrap();
+        run.execute(params![started_at, started_at + took, took, scope, metrics, tokens, results as i64, results as i64 / 2]).unwrap();
         let id = transaction.last_insert_rowid();
         for at in 0..results {
             let table = &tables[(at / ROWS_OF_A_TABLE) as usize];
@@ -88,7 +90,7 @@ fn insert_result(statement: &mut Statement<'_>, (run, saved_at): (i64, f64), (sc
         column,
         ["high", "medium", "low"][chance.below(3) as usize],
         -chance.part() * 4.0,
-        chance.below(700),
+        chance.below(700) as i64,
         prose(chance, 150),
         alternatives,
         reviewed.then_some(saved_at + 60.0),

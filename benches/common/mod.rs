@@ -10,7 +10,6 @@ pub struct Ran {
     pub took: Duration,
     /// The most memory it had, in MB (`VmHWM`); 0 where the system does not say.
     pub peak_mb: f64,
-    pub stdout: String,
 }
 
 /// Runs a process to its end, and requires that it succeeds.
@@ -25,7 +24,7 @@ pub fn ran(command: &mut Command) -> Ran {
     let status = child.wait().unwrap();
     let took = started.elapsed();
     assert!(status.success(), "{command:?}: {status}\n{}{}", text(&mut out), text(&mut err));
-    Ran { took, peak_mb: watching.join().unwrap(), stdout: text(&mut out) }
+    Ran { took, peak_mb: watching.join().unwrap() }
 }
 
 /// The peak of a process's memory, asked for again and again until it has ended.

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS "amx_history_results" (
 );
 
 -- step: create index ix_amx_history_results_run_id on amx_history_results
-CREATE INDEX IF NOT EXISTS "ix_amx_history_results_run_id" ON "amx_history_results" ("run_id");
+CREATE INDEX IF NOT EXISTS "ix_amx_history_results_run_id" ON "amx_history_results" (`run_id`);
 
 -- step: create index ix_amx_history_results_target on amx_history_results
-CREATE INDEX IF NOT EXISTS "ix_amx_history_results_target" ON "amx_history_results" ("target_qname");
+CREATE INDEX IF NOT EXISTS "ix_amx_history_results_target" ON "amx_history_results" (`target_qname`);

@@ -30,10 +30,10 @@ ALTER TABLE "amx_history_runs"
   ADD COLUMN "landing" INTEGER;
 
 -- step: create index ix_amx_history_runs_started_at on amx_history_runs
-CREATE INDEX IF NOT EXISTS "ix_amx_history_runs_started_at" ON "amx_history_runs" ("started_at", "run_id");
+CREATE INDEX IF NOT EXISTS "ix_amx_history_runs_started_at" ON "amx_history_runs" (`started_at`, `run_id`);
 
 -- step: create index ix_amx_history_runs_landing on amx_history_runs
-CREATE INDEX IF NOT EXISTS "ix_amx_history_runs_landing" ON "amx_history_runs" ("writer", "landing");
+CREATE INDEX IF NOT EXISTS "ix_amx_history_runs_landing" ON "amx_history_runs" (`writer`, `landing`);
 
 -- step: add columns amx_history_results (metadata_json)
 ALTER TABLE "amx_history_results"
@@ -68,7 +68,7 @@ ALTER TABLE "amx_history_results"
   ADD COLUMN "landing" INTEGER;
 
 -- step: create index ix_amx_history_results_landing on amx_history_results
-CREATE INDEX IF NOT EXISTS "ix_amx_history_results_landing" ON "amx_history_results" ("writer", "landing");
+CREATE INDEX IF NOT EXISTS "ix_amx_history_results_landing" ON "amx_history_results" (`writer`, `landing`);
 
 -- step: create table amx_history_origins (origin, landed, epoch, hostname, created_by)
 CREATE TABLE IF NOT EXISTS "amx_history_origins" (

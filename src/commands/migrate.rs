@@ -83,9 +83,7 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
 /// The exact statements, as the vendor's own shell takes them.
 fn print_steps(session: &Session, set: &MigrationSet, steps: &[Step]) -> Result<()> {
     let statements: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
-    session.printer.result(&statements, |statements| {
-        statements.iter().map(|sql| format!("{sql}{}\n\n", set.dialect.separator)).collect()
-    })
+    session.printer.result(&statements, |statements| statements.iter().map(|sql| format!("{sql}{}\n\n", set.dialect.separator)).collect())
 }
 
 fn nothing_there(target: &StoreTarget, set: &MigrationSet) -> Error {

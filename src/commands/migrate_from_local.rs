@@ -65,7 +65,10 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         session.printer.talk("Nothing was copied.");
         return Ok(());
     }
-    let mut local = LocalStore::open(&session.home)?;
+    let mut local = match args.dry_run {
+        true => LocalStore::peek(&session.home)?,
+        false => LocalStore::open(&session.home)?,
+    };
     let progress = Progress::new(session.printer);
     let importer = Importer {
         driver,

@@ -185,6 +185,8 @@ pub enum ErrorKind {
     Full,
     /// The file is damaged or is not a database.
     Corrupt,
+    /// The operating system refused to read or write.
+    Io,
     /// Anything else.
     Other,
 }
@@ -272,6 +274,11 @@ impl From<DriverError> for Error {
                 format!("the store's disk or quota is full: {message}"),
                 "make room there, then run the same command again; it goes on from where it was",
             ),
+            ErrorKind::Io => Error::new(
+                Code::Io,
+                format!("the store could not be read or written: {message}"),
+                "check the disk, its quota and the limits on file size, then run the same command again; it goes on from where it was",
+            ),
             ErrorKind::Corrupt => Error::new(
                 Code::StoreMissing,
                 format!("that file is not a usable SQLite database: {message}"),
@@ -300,6 +307,12 @@ pub enum Failure {
 impl From<DriverError> for Failure {
     fn from(error: DriverError) -> Failure {
         Failure::Database(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Source(error)
     }
 }
 

@@ -20,6 +20,9 @@ const BINDS_MAX: usize = 65_535;
 const LOAD_ROWS: usize = 500;
 /// Bytes of one INSERT, well below max_allowed_packet's 16 MB.
 const LOAD_BYTES: usize = 4 * 1024 * 1024;
+/// Statements that are kept prepared. To close one has no answer, and the next packet then waits 40 ms for the acknowledgement of that one
+/// (measured: sqlx leaves Nagle's algorithm on), which is more than most statements take.
+const STATEMENTS: usize = 64;
 
 pub(super) async fn connect(profile: &Profile, home: &Path) -> Result<Box<dyn Driver>, Error> {
     let server = super::server(profile)?;
@@ -48,7 +51,7 @@ pub(super) async fn connect(profile: &Profile, home: &Path) -> Result<Box<dyn Dr
 }
 
 async fn open(options: &MySqlConnectOptions) -> Result<MySqlConnection, DriverError> {
-    let options = options.clone().disable_statement_logging();
+    let options = options.clone().disable_statement_logging().statement_cache_capacity(STATEMENTS);
     MySqlConnection::connect_with(&options).await.map_err(fold)
 }
 
@@ -121,13 +124,16 @@ fn lock_name(name: &str) -> String {
 async fn run(connection: &mut MySqlConnection, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
     let done = match params {
         [] => sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await,
-        _ => bound(sql, params).execute(connection).await,
+        _ => {
+            fits(connection, params.iter().map(Value::size).sum()).await?;
+            bound(sql, params).execute(connection).await
+        }
     };
     done.map(|done| done.rows_affected()).map_err(fold)
 }
 
 fn bound<'q>(sql: &str, params: &[Value]) -> Query<'q, Database, MySqlArguments> {
-    params.iter().cloned().fold(sqlx::query(AssertSqlSafe(sql)).persistent(false), bind)
+    params.iter().cloned().fold(sqlx::query(AssertSqlSafe(sql)), bind)
 }
 
 fn bind(query: Query<'_, Database, MySqlArguments>, value: Value) -> Query<'_, Database, MySqlArguments> {
@@ -159,25 +165,31 @@ async fn insert(connection: &mut MySqlConnection, load: Load) -> Result<(), Driv
     let mut rows = load.rows.into_iter().peekable();
     while rows.peek().is_some() {
         let (mut chunk, mut bytes) = (vec![], 0);
-        while let Some(row) = rows.next_if(|_| chunk.len() < rows_max && bytes < LOAD_BYTES) {
-            bytes += row.iter().map(Value::size).sum::<usize>();
+        let size = |row: &Row| row.iter().map(Value::size).sum::<usize>();
+        // A row that is larger than all that goes alone.
+        while let Some(row) = rows.next_if(|row| chunk.is_empty() || (chunk.len() < rows_max && bytes + size(row) <= LOAD_BYTES)) {
+            bytes += size(&row);
             chunk.push(row);
         }
-        if bytes > LOAD_BYTES {
-            // The server ends the session on a packet that is too large, which would look like a broken line.
-            let most: u64 = sqlx::query_scalar("SELECT @@max_allowed_packet").fetch_one(&mut *connection).await.map_err(fold)?;
-            if bytes as u64 >= most {
-                let message = format!("a row takes more than the server's max_allowed_packet of {most} bytes");
-                return Err(DriverError::new(ErrorKind::TooLong, message));
-            }
-        }
+        fits(connection, bytes).await?;
         let marks = vec![row_marks.as_str(); chunk.len()].join(", ");
         let sql = format!("INSERT INTO {} ({}) VALUES {marks}", load.table, load.columns.join(", "));
-        // A full chunk comes again and again: its statement is worth keeping.
-        let query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == rows_max);
+        let query = sqlx::query(AssertSqlSafe(sql));
         chunk.into_iter().flatten().fold(query, bind).execute(&mut *connection).await.map_err(fold)?;
     }
     Ok(())
+}
+
+/// Refuses what is larger than a packet may be. The server would end the session on it, which would look like a broken line.
+async fn fits(connection: &mut MySqlConnection, bytes: usize) -> Result<(), DriverError> {
+    if bytes <= LOAD_BYTES {
+        return Ok(());
+    }
+    let most: u64 = sqlx::query_scalar("SELECT @@max_allowed_packet").fetch_one(connection).await.map_err(fold)?;
+    match bytes as u64 >= most {
+        true => Err(DriverError::new(ErrorKind::TooLong, format!("a row takes more than the server's max_allowed_packet of {most} bytes"))),
+        false => Ok(()),
+    }
 }
 
 /// Folds what sqlx says. Codes: <https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html>.

@@ -31,10 +31,24 @@ pub(super) fn connect(profile: &Profile, access: Access) -> Result<Box<dyn Drive
             "check the path, or run `amx-schema enable` to make the store",
         ));
     }
-    let connection = Connection::open_with_flags(path, flags).map_err(fold)?;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fold)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fold)?;
+    if access == Access::Read && has_unfinished_write(&connection) {
+        // A writer was killed. What it left has to be rolled back before anyone can read, and only a connection that may write can.
+        connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fold)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fold)?;
+        connection.pragma_update(None, "query_only", true).map_err(fold)?;
+    }
     connection.pragma_update(None, "foreign_keys", true).map_err(fold)?;
     Ok(Box::new(Sqlite { connection, locked: false }))
+}
+
+/// Whether the first read is refused because another process's write has to be rolled back first.
+fn has_unfinished_write(connection: &Connection) -> bool {
+    use rusqlite::ffi;
+    let read = connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()));
+    let code = read.err().and_then(|error| error.sqlite_error().map(|native| native.extended_code));
+    matches!(code, Some(ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY | ffi::SQLITE_READONLY_CANTINIT))
 }
 
 struct Sqlite {
@@ -168,6 +182,7 @@ fn fold(error: rusqlite::Error) -> DriverError {
         Some((Native::ReadOnly | Native::PermissionDenied | Native::AuthorizationForStatementDenied, _)) => ErrorKind::Denied,
         Some((Native::CannotOpen, _)) => ErrorKind::Unreachable,
         Some((Native::DiskFull, _)) => ErrorKind::Full,
+        Some((Native::SystemIoFailure, _)) => ErrorKind::Io,
         Some((Native::NotADatabase | Native::DatabaseCorrupt, _)) => ErrorKind::Corrupt,
         Some((Native::TooBig, _)) => ErrorKind::TooLong,
         Some((Native::Unknown, _)) if message.contains("no such table") || message.contains("no such column") => ErrorKind::Missing,

@@ -12,9 +12,9 @@ use crate::render::{Effect, Renderer, Step};
 use crate::report::Reporter;
 use futures_util::StreamExt;
 use minijinja::context;
-use refinery_core::error::Kind as RefineryKind;
+use refinery::error::Kind as RefineryKind;
+use refinery::{AsyncMigrate, Migration as RefineryMigration, Runner, Target};
 use refinery_core::traits::r#async::{AsyncQuery, AsyncTransaction};
-use refinery_core::{AsyncMigrate, Migration as RefineryMigration, Runner, Target};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -320,7 +320,7 @@ impl Adapter<'_> {
     }
 
     /// refinery's error in our words; one of ours comes back as it went in.
-    fn explained(&self, error: &refinery_core::Error) -> Error {
+    fn explained(&self, error: &refinery::Error) -> Error {
         match error.kind() {
             RefineryKind::Connection(_, ours) => match ours.downcast_ref::<Error>() {
                 Some(ours) => ours.clone(),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::render::{Renderer, Step};
 use crate::script;
-use refinery_core::Migration as RefineryMigration;
+use refinery::Migration as RefineryMigration;
 use rust_embed::RustEmbed;
 
 #[derive(RustEmbed)]

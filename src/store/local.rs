@@ -76,29 +76,52 @@ pub struct Sent {
     pub digest: Digest,
 }
 
+/// Hashes of what a source says of one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowHash {
+    /// The texts that people write and read.
+    pub texts: u64,
+    /// All else that is known of it.
+    pub metadata: u64,
+    /// How far it has come: its state, what was applied, and when. It only goes forward, so that no earlier hash is ever asked for.
+    pub status: u64,
+}
+
 /// Hashes of the rows of a run, by the hash of each row's key; the run's own row has the key of the empty text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Digest(BTreeMap<u64, u64>);
+pub struct Digest {
+    /// The status of all rows in one number.
+    status: u64,
+    /// Texts and metadata of each.
+    rows: BTreeMap<u64, [u64; 2]>,
+}
 
 impl Digest {
-    /// Notes a row.
-    pub fn note(&mut self, key: &str, content: u64) {
-        self.0.insert(hash(key.as_bytes()), content);
+    /// Notes a row, in whatever order.
+    pub fn note(&mut self, key: &str, row: RowHash) {
+        let key = hash(key.as_bytes());
+        let status = [key.to_le_bytes(), row.status.to_le_bytes()].concat();
+        self.status = self.status.wrapping_add(hash(&status));
+        self.rows.insert(key, [row.texts, row.metadata]);
     }
 
-    /// The hash that a row had.
-    pub fn of(&self, key: &str) -> Option<u64> {
-        self.0.get(&hash(key.as_bytes())).copied()
+    /// The hashes that a row's texts and metadata had.
+    pub fn of(&self, key: &str) -> Option<[u64; 2]> {
+        self.rows.get(&hash(key.as_bytes())).copied()
     }
 
     fn to_bytes(&self) -> Vec<u8> {
-        self.0.iter().flat_map(|(key, content)| [key.to_le_bytes(), content.to_le_bytes()]).flatten().collect()
+        let rows = self.rows.iter().flat_map(|(key, [texts, metadata])| [*key, *texts, *metadata]);
+        std::iter::once(self.status).chain(rows).flat_map(u64::to_le_bytes).collect()
     }
 
     fn from_bytes(bytes: &[u8]) -> Digest {
         let (numbers, _) = bytes.as_chunks::<8>();
-        let (pairs, _) = numbers.as_chunks::<2>();
-        Digest(pairs.iter().map(|[key, content]| (u64::from_le_bytes(*key), u64::from_le_bytes(*content))).collect())
+        let mut numbers = numbers.iter().map(|bytes| u64::from_le_bytes(*bytes));
+        let status = numbers.next().unwrap_or_default();
+        let numbers: Vec<u64> = numbers.collect();
+        let (rows, _) = numbers.as_chunks::<3>();
+        Digest { status, rows: rows.iter().map(|[key, texts, metadata]| (*key, [*texts, *metadata])).collect() }
     }
 }
 
@@ -135,10 +158,25 @@ impl LocalStore {
         LocalStore::open_file(&LocalFiles::locate(home)?.own)
     }
 
+    /// Opens the local store for a command that is to write nothing: where there is none, one in memory stands in.
+    ///
+    /// # Errors
+    /// As [`LocalStore::open`].
+    pub fn peek(home: &Path) -> Result<LocalStore> {
+        let path = LocalFiles::locate(home)?.own;
+        match path.exists() {
+            true => LocalStore::open_file(&path),
+            false => LocalStore::set_up(Connection::open_in_memory().map_err(|error| fault(&path, &error))?, &path),
+        }
+    }
+
     fn open_file(path: &Path) -> Result<LocalStore> {
         make_private_file(path)?;
+        LocalStore::set_up(Connection::open(path).map_err(|error| fault(path, &error))?, path)
+    }
+
+    fn set_up(mut connection: Connection, path: &Path) -> Result<LocalStore> {
         let failed = |error: rusqlite::Error| fault(path, &error);
-        let mut connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         // A committed outbox entry survives a power cut.
@@ -151,17 +189,19 @@ impl LocalStore {
 
     /// This installation's id. A home that was copied to another machine gets a new one, so that no number is given out twice.
     pub fn installation(&self) -> Result<String> {
-        let machine = machine();
-        let newest = "SELECT id, machine FROM local_installations ORDER BY rowid DESC LIMIT 1";
-        let known = self.connection.query_row(newest, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
-        if let Some((id, of)) = self.done(known.optional())?
-            && of == machine
-        {
-            return Ok(id);
-        }
-        let id = uuid::Uuid::new_v4().to_string();
-        self.done(self.connection.execute("INSERT INTO local_installations (id, machine) VALUES (?1, ?2)", [&id, &machine]))?;
-        Ok(id)
+        let newest = "SELECT id FROM local_installations ORDER BY rowid DESC LIMIT 1";
+        // One statement, so that of two processes that are the first at the same time one gives the id and both have it.
+        let mint = "INSERT INTO local_installations (id, machine)
+            SELECT ?1, ?2 WHERE ?2 IS NOT (SELECT machine FROM local_installations ORDER BY rowid DESC LIMIT 1)";
+        self.done(self.connection.execute(mint, [uuid::Uuid::new_v4().to_string(), machine()]))?;
+        self.done(self.connection.query_row(newest, [], |row| row.get(0)))
+    }
+
+    /// Every id that this installation ever had.
+    pub fn installations(&self) -> Result<Vec<String>> {
+        let mut statement = self.done(self.connection.prepare("SELECT id FROM local_installations"))?;
+        let ids = statement.query_map([], |row| row.get(0));
+        self.done(ids.and_then(Iterator::collect))
     }
 
     /// What this installation remembers of a store: the epoch and the last number that it was given there.
@@ -190,7 +230,8 @@ impl LocalStore {
         let failed = |error: rusqlite::Error| fault(&path, &error);
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let remember = "INSERT INTO local_stores (store_id, installation, epoch, landed) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT DO UPDATE SET epoch = excluded.epoch, landed = excluded.landed";
+            ON CONFLICT DO UPDATE SET epoch = excluded.epoch,
+                landed = CASE epoch WHEN excluded.epoch THEN max(landed, excluded.landed) ELSE excluded.landed END";
         transaction.execute(remember, params![store_id, installation, epoch, landed]).map_err(failed)?;
         {
             let note = "INSERT OR REPLACE INTO local_journal (store_id, owner, run_id, sent_as, results, landing, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";

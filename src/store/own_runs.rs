@@ -38,7 +38,8 @@ impl LocalHistory {
                 None => return Ok(None),
             },
         };
-        let wanted = found.iter().rev().filter(|(key, (_, _, run))| before.as_ref().is_none_or(|before| *key < before) && admits(filter, run));
+        let wanted =
+            found.iter().rev().filter(|(key, (_, _, run))| before.as_ref().is_none_or(|before| *key < before) && admits(filter, run));
         let listed = wanted.take(limit).map(|(_, (at, key, run))| Ok((run.clone(), self.counts(*at, key)?)));
         listed.collect::<Result<_>>().map(Some)
     }

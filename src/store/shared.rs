@@ -15,6 +15,8 @@ pub const RUNS: &str = "amx_history_runs";
 pub const RESULTS: &str = "amx_history_results";
 /// How many keys one query asks for.
 const KEYS_PER_QUERY: usize = 500;
+/// How often the store's id is tried to be given where others try at the same time.
+const MINT_TRIES: u32 = 20;
 
 /// The columns of a run, in the order in which rows of it are read and loaded.
 const RUN_COLUMNS: [(&str, Kind); 19] = [
@@ -153,9 +155,13 @@ impl<'a> SharedStore<'a> {
             return Ok(id);
         }
         let sql = self.sql("queries/mint_store_id.sql", context! {})?;
-        match self.driver.execute(&sql, &[uuid::Uuid::new_v4().to_string().into()]).await {
-            Err(error) if error.kind != ErrorKind::Duplicate => return Err(error.into()),
-            _ => {}
+        for tried in 1.. {
+            match self.driver.execute(&sql, &[uuid::Uuid::new_v4().to_string().into()]).await {
+                // InnoDB ends one of two that look for the same missing row, to break their deadlock.
+                Err(error) if error.kind == ErrorKind::Serialisation && tried < MINT_TRIES => {}
+                Err(error) if error.kind != ErrorKind::Duplicate => return Err(error.into()),
+                _ => break,
+            }
         }
         self.store_id().await?.ok_or_else(|| Error::internal("the store id that was just written cannot be read"))
     }

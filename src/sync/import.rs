@@ -4,7 +4,7 @@ use super::merge::{self, Evidence, OnConflict, Standing};
 use super::reader::{self, Read, ReadRun};
 use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, ErrorKind, Failure, Op, Row};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::history::{BadRow, RunResult};
 use crate::report::Reporter;
 use crate::store::local::{LocalStore, Sent};
@@ -15,11 +15,14 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
 /// How often a batch is tried where the line broke or someone else was in the way.
 const TRIES: u32 = 6;
+/// How often where another process of this machine landed its own batch first: that one comes to an end too.
+const OVERTAKEN_TRIES: u32 = 100;
 /// The pause before the second try; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How many runs of the journal are compared with the store at once.
@@ -159,6 +162,8 @@ struct Work<'a> {
     import: Importer<'a>,
     store_id: String,
     installation: String,
+    /// Every id that this installation ever had.
+    installations: Vec<String>,
     epoch: String,
     /// The number of this installation's last write.
     landed: i64,
@@ -207,6 +212,12 @@ impl Outcome {
     fn conflict(run: &ReadRun, reason: &str) -> Outcome {
         let conflict = Conflict { run_id: run.run.run_id.clone(), reason: reason.into() };
         Outcome { word: "conflict", results_skipped: 0, conflict: Some(conflict), ..Outcome::there(run) }
+    }
+
+    fn refused(run: &ReadRun, reason: String) -> Outcome {
+        let (run_id, local_id) = (run.run.run_id.clone(), run.run.attribution.local_id);
+        let refused = Some(BadRow { run_id, target_qname: None, local_id, reason });
+        Outcome { word: "failed", results_skipped: 0, refused, ..Outcome::there(run) }
     }
 
     /// Takes in what came of another part of the same run.
@@ -269,6 +280,8 @@ impl<'a> Work<'a> {
             true => store.store_id().await?.unwrap_or_default(),
             false => store.mint_store_id().await?,
         };
+        // Asked for before the store's own number, which another process of this machine may move on in between.
+        let remembered = import.local.remembered(&store_id, &installation)?;
         let found = match store.landed(&installation).await? {
             None if !dry_run => {
                 store.add_origin(&installation, &new_epoch(), &import.person.hostname, &import.person.who).await?;
@@ -278,7 +291,7 @@ impl<'a> Work<'a> {
         };
         let (mut epoch, landed) = found.map(|found| (found.epoch, found.number)).unwrap_or_default();
         // A store that knows less than this installation was told has been set back, as by a restored backup.
-        let set_back = import.local.remembered(&store_id, &installation)?.is_some_and(|(known, number)| number > landed || known != epoch);
+        let set_back = remembered.is_some_and(|(known, number)| number > landed || known != epoch);
         if set_back && !dry_run {
             let renewed = new_epoch();
             store.renew_epoch(&installation, &epoch, &renewed).await?;
@@ -286,7 +299,8 @@ impl<'a> Work<'a> {
             import.local.note_sent(&store_id, &installation, (&renewed, landed), std::iter::empty())?;
             epoch = renewed;
         }
-        Ok(Work { import, store_id, installation, epoch, landed, by_start: false, report: Report::default() })
+        let installations = import.local.installations()?;
+        Ok(Work { import, store_id, installation, installations, epoch, landed, by_start: false, report: Report::default() })
     }
 
     async fn file(&mut self, file: SourceFile) -> Result<()> {
@@ -303,7 +317,7 @@ impl<'a> Work<'a> {
         while let Some(read) = reading.recv().await {
             match read {
                 Read::Batch(runs) => self.batch(runs).await?,
-                Read::Large(run) => self.large(*run, &mut reading).await?,
+                Read::Large(run, again) => self.large(*run, again, &mut reading).await?,
                 Read::Failed(bad) => self.left_out(&bad.run_id.clone(), vec![bad]),
                 Read::Broken(error) => return Err(error),
                 // They follow a large run, which takes them all.
@@ -373,43 +387,80 @@ impl<'a> Work<'a> {
     }
 
     /// Lands a run that is too large for memory: in one transaction where the store does not have it, else part by part.
-    async fn large(&mut self, mut run: ReadRun, reading: &mut Receiver<Read>) -> Result<()> {
+    async fn large(&mut self, mut run: ReadRun, again: mpsc::Sender<()>, reading: &mut Receiver<Read>) -> Result<()> {
         if !run.failures.is_empty() && !self.import.options.skip_errors {
             self.left_out(&run.run.run_id, run.failures);
             return Ok(());
         }
+        let outcome = self.land_large(&run, &again, reading).await?;
         self.report.failures.append(&mut run.failures);
-        let target = self.targets(std::slice::from_ref(&run)).await?.pop();
-        let outcome = match target {
-            Some(Target { id, action: Action::Add, .. }) if !self.import.options.dry_run => self.stream(&run, &id, reading).await?,
-            _ => self.part_by_part(&run, reading).await?,
-        };
         self.note(std::slice::from_ref(&outcome))?;
         self.count(outcome);
         Ok(())
     }
 
-    async fn stream(&mut self, run: &ReadRun, id: &str, reading: &mut Receiver<Read>) -> Result<Outcome> {
+    /// As [`Work::land`]. The results are asked for `again` where they did not land.
+    async fn land_large(&mut self, run: &ReadRun, again: &mpsc::Sender<()>, reading: &mut Receiver<Read>) -> Result<Outcome> {
+        let mut tries = Tries::default();
+        loop {
+            let target = self.targets(std::slice::from_ref(run)).await?.pop();
+            let id = match target {
+                Some(Target { id, action: Action::Add, .. }) if !self.import.options.dry_run => id,
+                _ => return self.part_by_part(run, reading).await,
+            };
+            let outcome = self.imported(run, &id);
+            let failure = match self.stream(run, &id, reading).await {
+                Ok(()) => return Ok(outcome),
+                Err(failure) => failure,
+            };
+            if let Some(reason) = refused(&failure) {
+                return Ok(Outcome::refused(run, reason));
+            }
+            let (landing, in_doubt) = (self.landed + 1, broke(&failure));
+            self.recover(failure, &mut tries).await?;
+            if in_doubt && self.has_landed(landing, std::slice::from_ref(&outcome)).await? {
+                return Ok(outcome);
+            }
+            if again.send(()).is_err() {
+                return Err(Error::internal("the reader of a large run is gone"));
+            }
+        }
+    }
+
+    /// Lands a run in one transaction, its results as they are read. They are read to their end whatever becomes of it.
+    async fn stream(&mut self, run: &ReadRun, id: &str, reading: &mut Receiver<Read>) -> Result<(), Failure> {
         let stamp = self.stamp(&run.owner);
         let import = &mut self.import;
         let store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
         let head = vec![store.land_op(&self.installation, self.landed)?, store.load_runs(vec![shared::run_row(&run.run, id, &stamp)])];
         let empty = store.load_results(vec![]);
-        let rest = stream::unfold(reading, |reading| async {
-            let part = match reading.recv().await? {
-                Read::Chunk(results) => {
+        let mut ended = false;
+        let rest = stream::unfold((&mut *reading, &mut ended), |(reading, ended)| async {
+            let part = match reading.recv().await {
+                Some(Read::Chunk(results)) => {
                     let rows = results.iter().map(|result| shared::result_row(id, result, &stamp)).collect();
                     Ok(empty.with_rows(rows))
                 }
-                Read::Broken(error) => Err(error),
-                _ => return None,
+                Some(Read::Broken(error)) => Err(error),
+                _ => {
+                    *ended = true;
+                    return None;
+                }
             };
-            Some((part, reading))
+            Some((part, (reading, ended)))
         });
         let ops = stream::iter(head.into_iter().map(Ok)).chain(rest).boxed();
-        import.driver.atomic(ops).await?;
+        let landed = import.driver.atomic(ops).await;
+        while !ended && !matches!(landed, Err(Failure::Source(_))) {
+            match reading.recv().await {
+                Some(Read::Chunk(_)) => {}
+                Some(Read::Broken(error)) => return Err(Failure::Source(error)),
+                _ => ended = true,
+            }
+        }
+        landed?;
         self.landed += 1;
-        Ok(self.imported(run, id))
+        Ok(())
     }
 
     async fn part_by_part(&mut self, run: &ReadRun, reading: &mut Receiver<Read>) -> Result<Outcome> {
@@ -420,7 +471,7 @@ impl<'a> Work<'a> {
                 Read::Broken(error) => return Err(error),
                 _ => break,
             };
-            if whole.conflict.is_some() {
+            if whole.conflict.is_some() || whole.refused.is_some() {
                 continue;
             }
             let part = ReadRun {
@@ -438,56 +489,88 @@ impl<'a> Work<'a> {
         if let Some(sent) = &mut whole.sent {
             sent.results = run.total;
         }
+        if whole.refused.is_some() {
+            // What the journal says was sent is not looked at again.
+            whole.sent = None;
+        }
+        if whole.conflict.is_some() {
+            whole.results_skipped = 0;
+        }
         Ok(whole)
     }
 
     /// Lands runs and says what came of each. Tries again where the line broke or someone else was in the way; where the engine does not
     /// take a value, finds the run that has it.
     async fn land(&mut self, runs: &[ReadRun]) -> Result<Vec<Outcome>> {
-        let (mut pause, mut in_doubt) = (FIRST_PAUSE, None::<(i64, Vec<Outcome>)>);
-        for tried in 1.. {
-            if let Some((landing, outcomes)) = in_doubt.take()
-                && self.has_landed(landing, runs).await?
-            {
-                return Ok(outcomes);
-            }
-            let plan = self.plan(runs).await?;
-            if self.import.options.dry_run || plan.is_empty() {
-                return Ok(plan.outcomes);
-            }
-            let (ops, outcomes) = self.ops(plan)?;
-            let failure = match self.import.driver.atomic(stream::iter(ops.into_iter().map(Ok)).boxed()).await {
-                Ok(()) => {
-                    self.landed += 1;
-                    return Ok(outcomes);
-                }
+        let (mut tries, mut in_doubt) = (Tries::default(), None);
+        loop {
+            let failure = match self.try_to_land(runs, &mut in_doubt).await {
+                Ok(outcomes) => return Ok(outcomes),
                 Err(failure) => failure,
             };
-            match &failure {
-                Failure::Database(error) if matches!(error.kind, ErrorKind::TooLong | ErrorKind::NotNull) => {
-                    return self.apart(runs, &error.message).await;
-                }
-                Failure::Overtaken => {}
-                Failure::Database(error) if error.kind.may_pass() => {}
-                _ => return Err(failure.into()),
+            if let Some(reason) = refused(&failure) {
+                return self.apart(runs, reason).await;
             }
-            if tried >= TRIES {
-                return Err(failure.into());
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-            if matches!(&failure, Failure::Database(error) if error.kind == ErrorKind::Unreachable) {
-                self.import.reporter.warn("the line to the database broke; connecting again");
-                in_doubt = Some((self.landed + 1, outcomes));
-                if let Ok(driver) = self.import.reconnect.reconnect().await {
-                    self.import.driver = driver;
-                } else {
-                    continue;
-                }
-            }
-            self.catch_up().await?;
+            self.recover(failure, &mut tries).await?;
         }
-        Err(Error::internal("an import was tried without an end"))
+    }
+
+    /// Plans a batch and lands it. `in_doubt` is the number of one of which no answer came, and what it was to bring.
+    async fn try_to_land(&mut self, runs: &[ReadRun], in_doubt: &mut Option<(i64, Vec<Outcome>)>) -> Result<Vec<Outcome>, Failure> {
+        if let Some((landing, outcomes)) = in_doubt {
+            if self.has_landed(*landing, outcomes).await? {
+                return Ok(std::mem::take(outcomes));
+            }
+            *in_doubt = None;
+        }
+        let mut plan = self.plan(runs).await?;
+        if self.import.options.dry_run || plan.is_empty() {
+            // Nothing lands, so what is known of these runs belongs to the last number that was given.
+            plan.outcomes.iter_mut().filter_map(|outcome| outcome.sent.as_mut()).for_each(|sent| sent.landing = self.landed);
+            return Ok(plan.outcomes);
+        }
+        let (ops, outcomes) = self.ops(plan)?;
+        match self.import.driver.atomic(stream::iter(ops.into_iter().map(Ok)).boxed()).await {
+            Ok(()) => {
+                self.landed += 1;
+                Ok(outcomes)
+            }
+            Err(failure) => {
+                if broke(&failure) {
+                    *in_doubt = Some((self.landed + 1, outcomes));
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Makes ready for another try, after a pause and over a new line where that is due.
+    ///
+    /// # Errors
+    /// The failure, where the same again would not pass or has been tried often enough.
+    async fn recover(&mut self, failure: Failure, tries: &mut Tries) -> Result<()> {
+        let may_pass = broke(&failure)
+            || match &failure {
+                Failure::Overtaken => true,
+                Failure::Database(error) => error.kind.may_pass(),
+                Failure::Source(error) => error.code == Code::Locked,
+            };
+        let pause = tries.pause(&failure).filter(|_| may_pass);
+        let Some(pause) = pause else { return Err(failure.into()) };
+        tokio::time::sleep(pause).await;
+        if broke(&failure) {
+            self.import.reporter.warn("the line to the database broke; connecting again");
+            match self.import.reconnect.reconnect().await {
+                Ok(driver) => self.import.driver = driver,
+                // The next try fails at once, and counts.
+                Err(error) if error.code == Code::Unreachable => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        match self.catch_up().await {
+            Err(error) if error.code == Code::Unreachable => Ok(()),
+            caught_up => caught_up,
+        }
     }
 
     /// Learns how far this installation's writes have landed, which another process of this machine may have moved.
@@ -499,30 +582,19 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Whether a batch of which no answer came did land: its runs bear its number then.
-    async fn has_landed(&mut self, landing: i64, runs: &[ReadRun]) -> Result<bool> {
-        let ids: Vec<&str> = runs.iter().map(|run| run.run.run_id.as_str()).collect();
+    /// Whether a batch of which no answer came did land: the runs that it was to add bear its number then.
+    async fn has_landed(&mut self, landing: i64, outcomes: &[Outcome]) -> Result<bool> {
+        let added = outcomes.iter().filter(|outcome| outcome.imported).filter_map(|outcome| outcome.sent.as_ref());
+        let ids: Vec<&str> = added.map(|sent| sent.sent_as.as_str()).collect();
         let stored = self.import.store().runs(&ids).await?;
         let ours = |run: &StoredRun| run.stamp.landing == Some(landing) && run.stamp.writer.as_deref() == Some(&self.installation);
-        Ok(stored.values().any(ours))
+        Ok(!ids.is_empty() && ids.iter().all(|id| stored.get(*id).is_some_and(ours)))
     }
 
     /// Lands runs one by one, so that one value that the engine does not take costs one run.
-    async fn apart(&mut self, runs: &[ReadRun], reason: &str) -> Result<Vec<Outcome>> {
+    async fn apart(&mut self, runs: &[ReadRun], reason: String) -> Result<Vec<Outcome>> {
         if let [run] = runs {
-            let bad = BadRow {
-                run_id: run.run.run_id.clone(),
-                target_qname: None,
-                local_id: run.run.attribution.local_id,
-                reason: reason.into(),
-            };
-            return Ok(vec![Outcome {
-                run_id: bad.run_id.clone(),
-                owner: run.owner.clone(),
-                word: "failed",
-                refused: Some(bad),
-                ..Outcome::default()
-            }]);
+            return Ok(vec![Outcome::refused(run, reason)]);
         }
         let mut outcomes = vec![];
         for run in runs {
@@ -617,7 +689,8 @@ impl<'a> Work<'a> {
 
     async fn merge(&mut self, run: &ReadRun, target: Target, plan: &mut Plan) -> Result<Outcome> {
         let Some(stored) = target.stored else { return Err(Error::internal("a run is to be merged with nothing")) };
-        let evidence = Evidence { journal: target.sent.as_ref().map(|sent| &sent.digest), installation: &self.installation };
+        let installations: Vec<&str> = self.installations.iter().map(String::as_str).collect();
+        let evidence = Evidence { journal: target.sent.as_ref().map(|sent| &sent.digest), installations: &installations };
         let stamp = Stamp { origin: stored.stamp.origin.clone(), ..self.stamp(&run.owner) };
         let mut outcome = Outcome { sent: self.to_journal(run, &target.id), ..Outcome::there(run) };
         outcome.results_skipped = 0;
@@ -725,6 +798,42 @@ impl<'a> Work<'a> {
         self.import.reporter.item(run_id, "failed");
         self.report.runs_failed += 1;
         self.report.failures.extend(failures);
+    }
+}
+
+/// How often a batch was tried.
+#[derive(Default)]
+struct Tries {
+    failed: u32,
+    overtaken: u32,
+}
+
+impl Tries {
+    /// How long to wait before the next try; nothing where there is to be none.
+    fn pause(&mut self, failure: &Failure) -> Option<Duration> {
+        if matches!(failure, Failure::Overtaken) {
+            self.overtaken += 1;
+            return (self.overtaken < OVERTAKEN_TRIES).then_some(FIRST_PAUSE);
+        }
+        self.failed += 1;
+        (self.failed < TRIES).then(|| FIRST_PAUSE * 2_u32.pow(self.failed - 1))
+    }
+}
+
+/// Whether the line to the database broke.
+fn broke(failure: &Failure) -> bool {
+    match failure {
+        Failure::Database(error) => error.kind == ErrorKind::Unreachable,
+        Failure::Source(error) => error.code == Code::Unreachable,
+        Failure::Overtaken => false,
+    }
+}
+
+/// The engine's word where it does not take a value.
+fn refused(failure: &Failure) -> Option<String> {
+    match failure {
+        Failure::Database(error) if matches!(error.kind, ErrorKind::TooLong | ErrorKind::NotNull) => Some(error.message.clone()),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::driver::Value;
 use crate::history::{Run, RunResult, State};
-use crate::store::local::Digest;
+use crate::store::local::{Digest, RowHash};
 use crate::store::shared::{StoredResult, StoredRun};
 use std::hash::{Hash, Hasher};
 use xxhash_rust::xxh3::Xxh3;
@@ -54,11 +54,14 @@ pub(super) fn same_run(left: &Run, right: &Run) -> bool {
 
 /// Whether two results have the same content.
 pub(super) fn same_result(left: &RunResult, right: &RunResult) -> bool {
+    same_texts(left, right) && left.metadata_json == right.metadata_json
+}
+
+fn same_texts(left: &RunResult, right: &RunResult) -> bool {
     left.target_kind == right.target_kind
         && left.description == right.description
         && left.alternatives == right.alternatives
         && left.confidence == right.confidence
-        && left.metadata_json == right.metadata_json
 }
 
 /// The id that a run in conflict gets: its own, cut where needed, and the beginning of its owner's.
@@ -68,31 +71,28 @@ pub(super) fn renamed(run_id: &str, owner: &str) -> String {
     format!("{base}-{suffix}")
 }
 
-/// A hash of all that the source says of a run's own row.
-pub(super) fn run_hash(run: &Run) -> u64 {
+fn hash_of(values: impl Hash) -> u64 {
     let mut hasher = Xxh3::new();
-    (&run.who, run.started_at, run.finished_at, &run.scope, &run.llm_provider, &run.llm_model, &run.db_backend).hash(&mut hasher);
-    (run.state.word(), run.applied_at, &run.applied_by, &run.metadata_json).hash(&mut hasher);
+    values.hash(&mut hasher);
     hasher.finish()
 }
 
-/// A hash of all that the source says of a result.
-pub(super) fn result_hash(result: &RunResult) -> u64 {
-    let mut hasher = Xxh3::new();
-    (&result.target_qname, &result.target_kind, &result.description, &result.alternatives, &result.confidence).hash(&mut hasher);
-    (result.applied, result.applied_at, &result.metadata_json).hash(&mut hasher);
-    hasher.finish()
+/// What the source says of a run's own row.
+fn run_hash(run: &Run) -> RowHash {
+    RowHash {
+        texts: hash_of((&run.scope, &run.llm_provider, &run.llm_model, &run.db_backend)),
+        metadata: hash_of(&run.metadata_json),
+        status: hash_of((run.started_at, run.finished_at, run.state.word(), run.applied_at, &run.applied_by)),
+    }
 }
 
-/// What the source said of a row the last time, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Since {
-    /// The same as now.
-    Same,
-    /// Something else.
-    Changed,
-    /// It is not known.
-    Unknown,
+/// What the source says of a result.
+pub(super) fn result_hash(result: &RunResult) -> RowHash {
+    RowHash {
+        texts: hash_of((&result.target_kind, &result.description, &result.alternatives, &result.confidence)),
+        metadata: hash_of(&result.metadata_json),
+        status: hash_of((result.applied, result.applied_at)),
+    }
 }
 
 /// What decides whether texts may be written: the journal, or the writer of the stored row.
@@ -100,25 +100,20 @@ enum Since {
 pub(super) struct Evidence<'a> {
     /// What the journal has of the run.
     pub journal: Option<&'a Digest>,
-    /// This installation.
-    pub installation: &'a str,
+    /// Every id that this installation ever had.
+    pub installations: &'a [&'a str],
 }
 
 impl Evidence<'_> {
-    fn since(&self, key: &str, now: u64) -> Since {
+    /// Whether the texts and the metadata of a row may be written. An import never sets anything back: each changes where the source's own
+    /// value did since it was sent or, where that is not known, where this installation wrote the row.
+    fn may_write(&self, key: &str, now: RowHash, writer: Option<&str>) -> (bool, bool) {
         match self.journal.and_then(|digest| digest.of(key)) {
-            Some(then) if then == now => Since::Same,
-            Some(_) => Since::Changed,
-            None => Since::Unknown,
-        }
-    }
-
-    /// An import never sets anything back: texts change where the source's own value did, or where this installation wrote them.
-    fn may_write(&self, key: &str, now: u64, writer: Option<&str>) -> bool {
-        match self.since(key, now) {
-            Since::Same => false,
-            Since::Changed => true,
-            Since::Unknown => writer == Some(self.installation),
+            Some([texts, metadata]) => (texts != now.texts, metadata != now.metadata),
+            None => {
+                let own = writer.is_some_and(|writer| self.installations.contains(&writer));
+                (own, own)
+            }
         }
     }
 }
@@ -141,7 +136,8 @@ pub(super) fn run_changes(run: &Run, stored: &StoredRun, evidence: Evidence<'_>)
         changes.push(("applied_at", run.applied_at.into()));
         changes.push(("applied_by", run.applied_by.clone().into()));
     }
-    if evidence.may_write("", run_hash(run), stored.stamp.writer.as_deref()) {
+    let (texts, metadata) = evidence.may_write("", run_hash(run), stored.stamp.writer.as_deref());
+    if texts {
         let texts = [
             ("scope", &run.scope, &old.scope),
             ("llm_provider", &run.llm_provider, &old.llm_provider),
@@ -149,9 +145,9 @@ pub(super) fn run_changes(run: &Run, stored: &StoredRun, evidence: Evidence<'_>)
             ("db_backend", &run.db_backend, &old.db_backend),
         ];
         changes.extend(texts.into_iter().filter(|(_, new, old)| new != old).map(|(name, new, _)| (name, new.as_str().into())));
-        if run.metadata_json != old.metadata_json {
-            changes.push(("metadata_json", run.metadata_json.clone().into()));
-        }
+    }
+    if metadata && run.metadata_json != old.metadata_json {
+        changes.push(("metadata_json", run.metadata_json.clone().into()));
     }
     changes
 }
@@ -164,12 +160,14 @@ pub(super) fn result_changes(result: &RunResult, stored: &StoredResult, evidence
         changes.push(("applied", true.into()));
         changes.push(("applied_at", result.applied_at.into()));
     }
-    let key = &result.target_qname;
-    if !same_result(result, old) && evidence.may_write(key, result_hash(result), stored.stamp.writer.as_deref()) {
+    let (texts, metadata) = evidence.may_write(&result.target_qname, result_hash(result), stored.stamp.writer.as_deref());
+    if texts && !same_texts(result, old) {
         changes.push(("target_kind", result.target_kind.as_str().into()));
         changes.push(("description", result.description.clone().into()));
         changes.push(("alternatives", result.alternatives.clone().into()));
         changes.push(("confidence", result.confidence.as_str().into()));
+    }
+    if metadata && result.metadata_json != old.metadata_json {
         changes.push(("metadata_json", result.metadata_json.clone().into()));
     }
     changes
@@ -240,7 +238,7 @@ mod tests {
     }
 
     fn no_journal() -> Evidence<'static> {
-        Evidence { journal: None, installation: ME }
+        Evidence { journal: None, installations: &[ME] }
     }
 
     #[test]
@@ -282,16 +280,18 @@ mod tests {
     #[test]
     fn a_text_that_changed_in_the_file_since_it_was_sent_is_the_later_one() {
         let journal = digest(&run(State::Running), [result("sent")].iter());
-        let evidence = Evidence { journal: Some(&journal), installation: ME };
+        let evidence = Evidence { journal: Some(&journal), installations: &[ME] };
         let theirs = stored_result(result("theirs"), "bob");
         assert_eq!(result_changes(&result("sent"), &theirs, evidence), vec![]);
+        let evaluated = RunResult { metadata_json: Some("{}".into()), ..result("sent") };
+        assert_eq!(result_changes(&evaluated, &theirs, evidence), vec![("metadata_json", Some("{}".to_string()).into())]);
         assert!(result_changes(&result("edited"), &theirs, evidence).contains(&("description", "edited".into())));
     }
 
     #[test]
     fn an_unchanged_file_does_not_undo_a_later_edit_of_the_same_installation() {
         let journal = digest(&run(State::Running), [result("sent")].iter());
-        let evidence = Evidence { journal: Some(&journal), installation: ME };
+        let evidence = Evidence { journal: Some(&journal), installations: &[ME] };
         assert_eq!(result_changes(&result("sent"), &stored_result(result("edited since"), ME), evidence), vec![]);
     }
 

@@ -6,6 +6,7 @@ use crate::history::{BadRow, Run, RunResult};
 use crate::store::local::Digest;
 use crate::store::source::{Source, SourceRun};
 use std::mem::size_of;
+use std::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// A batch is handed on once it has about this many bytes. Two of them are in memory beside the one that is being loaded.
@@ -30,8 +31,9 @@ pub(super) struct ReadRun {
 pub(super) enum Read {
     /// Whole runs.
     Batch(Vec<ReadRun>),
-    /// A run too large for a batch: its results follow.
-    Large(Box<ReadRun>),
+    /// A run too large for a batch: its results follow. After [`Read::LargeEnd`] they follow again for each word that is sent, until the
+    /// sender is dropped.
+    Large(Box<ReadRun>, mpsc::Sender<()>),
     /// Results of the large run.
     Chunk(Vec<RunResult>),
     /// All of the large run was handed on.
@@ -110,8 +112,9 @@ impl Reader<'_> {
         }
         self.flush()?;
         let left_out = !run.failures.is_empty() && !self.skip_errors;
-        self.send(Read::Large(Box::new(run)))?;
-        if !left_out {
+        let (again, asked) = mpsc::channel();
+        self.send(Read::Large(Box::new(run), again))?;
+        while !left_out {
             let (mut chunk, mut bytes) = (vec![], 0);
             let sender = &self.sender;
             self.source.results(&key, &mut |result| {
@@ -128,8 +131,12 @@ impl Reader<'_> {
                 }
             })?;
             self.send(Read::Chunk(chunk))?;
+            self.send(Read::LargeEnd)?;
+            if asked.recv().is_err() {
+                break;
+            }
         }
-        self.send(Read::LargeEnd)
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -22,7 +22,8 @@ pub fn empty_amx_cli(path: &Path) -> Connection {
     std::fs::copy(HISTORY, path).unwrap();
     make_writable(path);
     let file = Connection::open(path).unwrap();
-    let empty = "PRAGMA synchronous = OFF; DELETE FROM chat_turns; DELETE FROM chat_sessions; DELETE FROM run_results;
+    let empty =
+        "PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; DELETE FROM chat_turns; DELETE FROM chat_sessions; DELETE FROM run_results;
         DELETE FROM analysis_runs; DELETE FROM sqlite_sequence WHERE name IN ('run_results', 'analysis_runs')";
     file.execute_batch(empty).unwrap();
     file
@@ -69,7 +70,7 @@ pub fn text(run: i64, at: u64, bytes: usize) -> String {
 /// Runs SQL on a local file.
 #[track_caller]
 pub fn edit(path: &Path, sql: &str) {
-    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    Connection::open(path).unwrap().execute_batch(&format!("PRAGMA foreign_keys = OFF; {sql}")).unwrap();
 }
 
 /// One value of a local file.

@@ -4,7 +4,10 @@
 //! skipped and says so; with `AMX_TEST_REQUIRE_SERVERS` set, as in CI, that is a failure.
 #![allow(dead_code)]
 
+pub mod chance;
 pub mod files;
+pub mod proxy;
+pub mod role;
 pub mod rows;
 pub mod user;
 

@@ -42,14 +42,7 @@ struct Lexis {
 }
 
 fn lexis(backend: Backend) -> Lexis {
-    let standard = Lexis {
-        texts: "'",
-        names: &[('"', '"')],
-        backslash: false,
-        doubled: true,
-        doubled_in_names: true,
-        line_comments: &[],
-    };
+    let standard = Lexis { texts: "'", names: &[('"', '"')], backslash: false, doubled: true, doubled_in_names: true, line_comments: &[] };
     match backend {
         Backend::PostgreSql | Backend::Oracle => standard,
         Backend::Sqlite => Lexis { names: &[('"', '"'), ('`', '`'), ('[', ']')], ..standard },
@@ -58,14 +51,9 @@ fn lexis(backend: Backend) -> Lexis {
         Backend::Snowflake => Lexis { backslash: true, line_comments: &["//"], ..standard },
         Backend::MySql => Lexis { texts: "'\"", names: &[('`', '`')], backslash: true, line_comments: &["#"], ..standard },
         Backend::Databricks => Lexis { texts: "'\"", names: &[('`', '`')], backslash: true, doubled: false, ..standard },
-        Backend::BigQuery => Lexis {
-            texts: "'\"",
-            names: &[('`', '`')],
-            backslash: true,
-            doubled: false,
-            doubled_in_names: false,
-            line_comments: &["#"],
-        },
+        Backend::BigQuery => {
+            Lexis { texts: "'\"", names: &[('`', '`')], backslash: true, doubled: false, doubled_in_names: false, line_comments: &["#"] }
+        }
     }
 }
 
@@ -208,11 +196,13 @@ pub struct Lint {
     backend: Backend,
     columns: BTreeMap<(String, String), Column>,
     found: Vec<String>,
+    /// How many keys and indexes it has looked at.
+    pub keys: usize,
 }
 
 impl Lint {
     pub fn new(backend: Backend) -> Lint {
-        Lint { backend, columns: BTreeMap::new(), found: vec![] }
+        Lint { backend, columns: BTreeMap::new(), found: vec![], keys: 0 }
     }
 
     /// What is wrong with a statement, in the order in which it is found.
@@ -226,6 +216,12 @@ impl Lint {
         let tokens = tokens(self.backend, sql)?;
         self.tokens(&tokens)?;
         Ok(std::mem::take(&mut self.found))
+    }
+
+    /// The columns of a table that it has seen.
+    pub fn columns_of(&self, table: &str) -> Vec<&str> {
+        let of_table = |(of, _): &&(String, String)| of.eq_ignore_ascii_case(table);
+        self.columns.keys().filter(of_table).map(|(_, column)| column.as_str()).collect()
     }
 
     fn find(&mut self, what: impl Into<String>) {
@@ -242,7 +238,8 @@ impl Lint {
         if let Some(at) = find(tokens, &["ALTER", "TABLE"]) {
             self.alter_table(&tokens[at + 2..]);
         }
-        let index = tokens.iter().position(|token| token.is("INDEX")).filter(|&at| tokens[..at].iter().rev().take(3).any(|t| t.is("CREATE")));
+        let index =
+            tokens.iter().position(|token| token.is("INDEX")).filter(|&at| tokens[..at].iter().rev().take(3).any(|t| t.is("CREATE")));
         if let Some(at) = index {
             self.create_index(&tokens[at + 1..]);
         }
@@ -274,7 +271,8 @@ impl Lint {
 
     fn anywhere(&mut self, tokens: &[Token]) {
         let guarded = find(tokens, &["IF", "NOT", "EXISTS"]).is_some();
-        let longest = tokens.iter().filter_map(|token| if let Token::Name(name) = token { Some(name.len()) } else { None }).max().unwrap_or(0);
+        let longest =
+            tokens.iter().filter_map(|token| if let Token::Name(name) = token { Some(name.len()) } else { None }).max().unwrap_or(0);
         match self.backend {
             Backend::Oracle => {
                 if guarded {
@@ -308,6 +306,9 @@ impl Lint {
 
     fn create_table(&mut self, tokens: &[Token]) {
         let tokens = tokens.strip_prefix([word("IF"), word("NOT"), word("EXISTS")].as_slice()).unwrap_or(tokens);
+        if matches!(tokens.first(), Some(Token::Text(_))) {
+            self.find("a name between double quotes is a text");
+        }
         let (table, rest) = object(tokens);
         let (items, _) = list(rest);
         for item in items.iter().filter(|item| !is_key(item)) {
@@ -384,6 +385,7 @@ impl Lint {
     }
 
     fn key(&mut self, table: &str, names: &[String], clustered: bool) {
+        self.keys += 1;
         let columns: Vec<_> = names.iter().filter_map(|name| self.columns.get(&(table.to_string(), name.clone())).cloned()).collect();
         let mut bytes = 0;
         for column in &columns {
@@ -391,7 +393,8 @@ impl Lint {
                 Backend::Oracle if matches!(column.kind.as_str(), "CLOB" | "NCLOB" | "BLOB" | "LONG") => self.find("a LOB in a key"),
                 Backend::SqlServer if column.is_max() => self.find("MAX in a key"),
                 Backend::BigQuery
-                    if !["STRING", "INT64", "TIMESTAMP", "DATETIME", "DATE", "BOOL", "NUMERIC", "BIGNUMERIC"].contains(&column.kind.as_str()) =>
+                    if !["STRING", "INT64", "TIMESTAMP", "DATETIME", "DATE", "BOOL", "NUMERIC", "BIGNUMERIC"]
+                        .contains(&column.kind.as_str()) =>
                 {
                     self.find(format!("{} in a key", column.kind));
                 }
@@ -435,7 +438,9 @@ impl Lint {
             Backend::Snowflake if !whom.is_some_and(|token| token.is("ROLE") || token.is("DATABASE") || token.is("SHARE")) => {
                 self.find("GRANT to what is no role");
             }
-            Backend::BigQuery if !matches!(whom, Some(Token::Text(text)) if text.contains(':')) => self.find("GRANT without user: or group:"),
+            Backend::BigQuery if !matches!(whom, Some(Token::Text(text)) if text.contains(':')) => {
+                self.find("GRANT without user: or group:")
+            }
             _ => {}
         }
     }
@@ -447,7 +452,9 @@ fn types(backend: Backend) -> &'static str {
         Backend::PostgreSql => "VARCHAR TEXT TIMESTAMPTZ BIGINT INTEGER BOOLEAN JSONB",
         Backend::MySql => "VARCHAR LONGTEXT DATETIME BIGINT INT TINYINT BOOLEAN",
         Backend::Sqlite => "TEXT INTEGER REAL BLOB",
-        Backend::SqlServer => "NVARCHAR NCHAR VARCHAR CHAR DATETIME2 DATETIMEOFFSET BIGINT INT SMALLINT TINYINT BIT DECIMAL FLOAT VARBINARY UNIQUEIDENTIFIER",
+        Backend::SqlServer => {
+            "NVARCHAR NCHAR VARCHAR CHAR DATETIME2 DATETIMEOFFSET BIGINT INT SMALLINT TINYINT BIT DECIMAL FLOAT VARBINARY UNIQUEIDENTIFIER"
+        }
         Backend::Oracle => "VARCHAR2 NVARCHAR2 CHAR NCHAR CLOB NCLOB BLOB RAW NUMBER BINARY_DOUBLE DATE TIMESTAMP",
         Backend::Snowflake => "VARCHAR NUMBER FLOAT BOOLEAN TIMESTAMP_NTZ TIMESTAMP_TZ TIMESTAMP_LTZ DATE BINARY VARIANT ARRAY OBJECT",
         Backend::BigQuery => "STRING INT64 FLOAT64 NUMERIC BIGNUMERIC BOOL TIMESTAMP DATETIME DATE BYTES JSON ARRAY STRUCT",

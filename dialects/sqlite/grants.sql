@@ -1,0 +1,1 @@
+{# SQLite has no privileges: intro.txt says what stands for them. #}

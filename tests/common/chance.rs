@@ -1,0 +1,27 @@
+//! Numbers that look random. The seed is printed; `AMX_TEST_SEED` gives the same ones again.
+
+/// <https://prng.di.unimi.it/splitmix64.c>
+pub struct Chance(u64);
+
+impl Chance {
+    /// Begins with the seed of the environment, else with the time.
+    pub fn new() -> Chance {
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+        let seed = std::env::var("AMX_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(now);
+        eprintln!("AMX_TEST_SEED={seed}");
+        Chance(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to 1.
+    pub fn part(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}

@@ -1,0 +1,101 @@
+//! A line to a server that can be cut.
+
+use super::Store;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::thread;
+
+/// A proxy in front of a server. It counts what clients send and cuts the line where it was told to.
+pub struct Proxy {
+    port: u16,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bytes that clients sent.
+    sent: AtomicU64,
+    /// How many more bytes they may send before the line is cut.
+    left: AtomicI64,
+    /// How many more times it is to be cut, each after so many bytes.
+    cuts: AtomicI64,
+    every: AtomicI64,
+}
+
+impl Proxy {
+    /// A proxy in front of the store's server that cuts nothing yet.
+    pub fn to(store: &Store) -> Proxy {
+        let url = url::Url::parse(&store.url).unwrap();
+        let server = (url.host_str().unwrap().to_string(), url.port().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Proxy { port: listener.local_addr().unwrap().port(), state: Arc::default() };
+        let state = proxy.state.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), Ok(server)) = (client, TcpStream::connect((server.0.as_str(), server.1))) else { continue };
+                for stream in [&client, &server] {
+                    stream.set_nodelay(true).unwrap();
+                }
+                let (back, forth) = ((server.try_clone().unwrap(), client.try_clone().unwrap()), (client, server));
+                let state = state.clone();
+                thread::spawn(move || state.carry(forth.0, forth.1, true));
+                thread::spawn(move || State::default().carry(back.0, back.1, false));
+            }
+        });
+        proxy
+    }
+
+    /// Cuts the line after so many bytes from the client, and so many times again, each after as many more.
+    pub fn cut(&self, after: u64, times: i64) {
+        self.state.sent.store(0, Ordering::SeqCst);
+        self.state.every.store(after as i64, Ordering::SeqCst);
+        self.state.left.store(after as i64, Ordering::SeqCst);
+        self.state.cuts.store(times, Ordering::SeqCst);
+    }
+
+    /// How many bytes clients sent since [`Proxy::cut`].
+    pub fn sent(&self) -> u64 {
+        self.state.sent.load(Ordering::SeqCst)
+    }
+
+    /// How many cuts are still to come.
+    pub fn cuts_left(&self) -> i64 {
+        self.state.cuts.load(Ordering::SeqCst)
+    }
+
+    /// The store's URL through this line.
+    pub fn url(&self, store: &Store) -> String {
+        let mut url = url::Url::parse(&store.url).unwrap();
+        url.set_port(Some(self.port)).unwrap();
+        url.to_string()
+    }
+}
+
+impl State {
+    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counted: bool) {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let Ok(read @ 1..) = from.read(&mut buffer) else { break };
+            if counted && self.is_cut(read) {
+                break;
+            }
+            if to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    }
+
+    /// Counts; what would go over the limit is lost with the line.
+    fn is_cut(&self, read: usize) -> bool {
+        self.sent.fetch_add(read as u64, Ordering::SeqCst);
+        if self.cuts.load(Ordering::SeqCst) <= 0 || self.left.fetch_sub(read as i64, Ordering::SeqCst) > read as i64 {
+            return false;
+        }
+        self.left.store(self.every.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.cuts.fetch_sub(1, Ordering::SeqCst);
+        true
+    }
+}

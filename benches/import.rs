@@ -100,7 +100,7 @@ impl Bench {
         home.import(&store);
         let (read, plain) = (scan(&file), timed(Command::new("cat").arg(&file)));
         let scale = format!("one read of the file by sqlite3: {}, by cat: {}", seconds(read), seconds(plain));
-        let cases: [(&str, fn(&Home)); 3] =
+        let cases: [(&str, Prepare); 3] =
             [("as it was left", |_| ()), ("file may have changed", Home::forget_file), ("journal lost", Home::forget_all)];
         for (what, prepare) in cases {
             let took = (0..self.rounds).map(|_| {
@@ -156,6 +156,9 @@ fn scan(file: &Path) -> Duration {
     let sql = "SELECT sum(length(alternatives_json) + length(coalesce(chosen_description, '')) + length(coalesce(reasoning, ''))) FROM run_results";
     timed(Command::new("sqlite3").arg(file).arg(sql))
 }
+
+/// What is done to a home before a command runs in it.
+type Prepare = fn(&Home);
 
 /// A home folder whose `history.db` is one of the files.
 struct Home(TempDir);

@@ -272,7 +272,7 @@ impl Model {
             table.check(self.latest())?;
             for reference in &table.references {
                 let target = seen.contains(reference.table.as_str()).then(|| self.table(&reference.table)).flatten();
-                if target.is_none_or(|target| target.primary_key.len() != reference.columns.len()) {
+                if target.is_none_or(|target| target.primary_key.len() != reference.columns.len() || target.since > table.since) {
                     return Err(infeasible(format!(
                         "{} refers to {}, which must come before it with as many key columns",
                         table.name, reference.table
@@ -283,10 +283,37 @@ impl Model {
                 return Err(infeasible(format!("the model has {} twice", table.name)));
             }
         }
+        let mut indexes = BTreeSet::new();
+        for index in self.tables.iter().flat_map(|table| &table.indexes) {
+            if !indexes.insert(&index.name) {
+                return Err(infeasible(format!("the model has the index {} twice", index.name)));
+            }
+        }
         for backfill in &self.backfill {
+            self.check_backfill(backfill)?;
             if !seen.contains(backfill.table()) {
                 return Err(infeasible(format!("a backfill writes {}, which the model does not have", backfill.table())));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    fn check_backfill(&self, backfill: &Backfill) -> Result<()> {
+        let Some(table) = self.table(backfill.table()) else { return Ok(()) };
+        let (set, also) = match backfill {
+            Backfill::Update { set, where_null, .. } => (set, Some(where_null)),
+            Backfill::Insert { values, .. } => (values, None),
+        };
+        if let Some(unknown) = set.keys().chain(also).find(|name| table.column(name).is_none()) {
+            return Err(infeasible(format!("a backfill writes {}.{unknown}, which the model does not have", table.name)));
+        }
+        let needed = |column: &&Column| !column.null && column.default.is_none();
+        if let (Backfill::Insert { values, .. }, names) = (backfill, table.columns.iter().filter(needed))
+            && let Some(left_out) = names.map(|column| &column.name).find(|name| !values.contains_key(*name))
+        {
+            return Err(infeasible(format!("a backfill adds to {} without a value for {left_out}", table.name)));
         }
         Ok(())
     }
@@ -316,6 +343,19 @@ impl Table {
             }
             if column.since.is_some_and(|since| since > self.since) && !column.null && column.default.is_none() {
                 return Err(infeasible(format!("{at}: a column that is added later must be nullable or have a default")));
+            }
+        }
+        if self.primary_key.is_empty() {
+            return Err(infeasible(format!("{} has no primary key", self.name)));
+        }
+        if let Some(nullable) = self.primary_key.iter().find(|name| self.column(name).is_some_and(|column| column.null)) {
+            return Err(infeasible(format!("{}.{nullable} is in the key and may be null", self.name)));
+        }
+        for index in &self.indexes {
+            let since = index.since.unwrap_or(self.since);
+            let newest = index.columns.iter().filter_map(|name| self.column(name)).map(|column| column.since.unwrap_or(self.since)).max();
+            if since > latest || newest.is_some_and(|newest| newest > since) {
+                return Err(infeasible(format!("{}: its since is of no version, or before that of a column of it", index.name)));
             }
         }
         let named = self.primary_key.iter().chain(self.indexes.iter().flat_map(|index| &index.columns));

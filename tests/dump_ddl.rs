@@ -477,3 +477,38 @@ fn no_version_is_claimed_where_an_index_is_missing() {
         assert_up_to_date(&store);
     }
 }
+
+#[test]
+fn the_privileges_of_the_script_are_enough_to_write_and_to_read() {
+    for store in Store::all().into_iter().filter(|store| store.backend != "sqlite") {
+        run_squashed(&store);
+        let names = ["member", "reader"].map(|role| format!("{role}_{}", store.schema.to_lowercase()));
+        let script = dump(&["--dialect", store.backend, "--schema", &store.schema]);
+        let (_, section) = script.split_once("\n-- Privileges: ").unwrap();
+        let grants: Vec<_> = section.lines().skip(1).map(|line| line.trim_start_matches("-- ")).collect();
+        let grants = grants.join("\n").replace("<member>", &names[0]).replace("<reader>", &names[1]);
+        let (make, drop) = match store.backend {
+            "postgresql" => ("CREATE ROLE NAME LOGIN PASSWORD 'pass';", "DROP OWNED BY NAME CASCADE; DROP ROLE NAME;"),
+            _ => ("CREATE USER NAME IDENTIFIED BY 'pass'; GRANT SELECT ON analytics.* TO NAME;", "DROP USER NAME;"),
+        };
+        names.iter().for_each(|name| std::mem::drop(store.sql(&make.replace("NAME", name))));
+        store.sql(&grants);
+        let runs = |name: &str, args: &[&str]| {
+            let mut url = url::Url::parse(&store.url).unwrap();
+            url.set_username(name).unwrap();
+            url.set_password(Some("pass")).unwrap();
+            Home::with_history(HISTORY).run(&[args, &["--url", url.as_str(), "--schema", &store.schema]].concat())
+        };
+        let said = [
+            runs(&names[1], &["migrate", "--check"]),
+            runs(&names[1], &["status"]),
+            runs(&names[1], &["migrate-from-local", "--yes"]),
+            runs(&names[0], &["migrate", "--check"]),
+            runs(&names[0], &["migrate-from-local", "--yes"]),
+            runs(&names[1], &["history", "list"]),
+        ];
+        names.iter().for_each(|name| std::mem::drop(store.shell(&drop.replace("NAME", name))));
+        let codes = said.iter().map(|ran| ran.code).collect::<Vec<_>>();
+        assert_eq!(codes, [0, 0, 6, 0, 0, 0], "{}: {said:#?}", store.backend);
+    }
+}

@@ -45,6 +45,10 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     {
         return Err(Error::new(Code::Usage, format!("'{location}' is not a location"), "give one such as EU or europe-west1"));
     }
+    if args.location.is_some() && backend != Backend::BigQuery {
+        let message = format!("--location is for BigQuery; {backend} has no such thing");
+        return Err(Error::new(Code::Usage, message, "leave --location out"));
+    }
     let set = MigrationSet::embedded(backend)?;
     feasibility::require(&set.model, set.dialect)?;
     let checksums = set.checksums();
@@ -52,6 +56,10 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         Script { model: &set.model, dialect: set.dialect, schema: &schema, location: args.location.as_deref(), checksums: &checksums };
     let text = if args.versioned { script.versioned()? } else { script.squashed()? };
     match &args.output {
+        None if session.printer.json => {
+            let document = serde_json::json!({ "dialect": backend.word(), "schema": schema.given, "ddl": text });
+            session.printer.result(&document, |_| String::new())?;
+        }
         None => session.printer.data(&text),
         Some(path) => {
             std::fs::write(path, text).map_err(|error| Error::io(format!("writing {}", path.display()), &error))?;

@@ -80,10 +80,16 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         options: Options { skip_errors: args.skip_errors, dry_run: args.dry_run, on_conflict: args.on_conflict },
         reporter: &progress,
     };
-    let report = importer.run(files).await?;
+    let (report, stopped) = importer.run(files).await?;
     tell(session.printer, &report);
-    session.printer.result(&report, |report| shown(report, &names, args.dry_run))?;
-    outcome(&report, args.on_conflict)
+    session.printer.result(&report, |report| match stopped {
+        None => shown(report, &names, args.dry_run),
+        Some(_) => format!("migrate-from-local stopped after {} runs were imported; they are kept.\n", report.runs_imported),
+    })?;
+    match stopped {
+        None => outcome(&report, args.on_conflict),
+        Some(error) => Err(error),
+    }
 }
 
 /// The history files of the home folder, or the one that was named.

@@ -130,8 +130,7 @@ impl Value {
 }
 
 /// One part of a batch that lands as a whole or not at all.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Op {
+pub enum Op<'a> {
     /// Runs a statement.
     Execute {
         /// The statement.
@@ -142,18 +141,19 @@ pub enum Op {
         expect: Option<u64>,
     },
     /// Adds rows by the engine's fastest way that needs INSERT alone.
-    Load(Load),
+    Load(Load<'a>),
 }
 
 /// Rows for a table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Load {
+pub struct Load<'a> {
     /// The table, as it is written in SQL.
     pub table: String,
     /// The columns, as they are written in SQL, in the order of each row.
     pub columns: Vec<String>,
-    /// The rows.
-    pub rows: Vec<Row>,
+    /// How many rows there are.
+    pub count: usize,
+    /// The rows, each made when it is sent, so that the engine has work meanwhile.
+    pub rows: Box<dyn Iterator<Item = Row> + Send + 'a>,
 }
 
 /// What kind of failure a native error is.
@@ -204,16 +204,6 @@ impl ErrorKind {
     /// Whether the same again may pass.
     pub fn may_pass(self) -> bool {
         matches!(self, ErrorKind::Unreachable | ErrorKind::Serialisation | ErrorKind::LockTimeout | ErrorKind::Duplicate)
-    }
-}
-
-impl Op {
-    /// The same load with other rows.
-    pub fn with_rows(&self, rows: Vec<Row>) -> Op {
-        match self {
-            Op::Load(load) => Op::Load(Load { rows, ..load.clone() }),
-            other => other.clone(),
-        }
     }
 }
 
@@ -340,7 +330,7 @@ pub trait Driver: Send {
     async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError>;
 
     /// Runs the parts in order in one transaction, taking them one at a time so that a large batch is never held as a whole.
-    async fn atomic(&mut self, ops: BoxStream<'_, Result<Op, Error>>) -> Result<(), Failure>;
+    async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure>;
 
     /// Tries once, without waiting, to be the only holder of the lock of that name. The engine frees it where the holder dies.
     async fn try_lock(&mut self, name: &str) -> Result<bool, DriverError>;

@@ -73,7 +73,7 @@ impl Driver for MySql {
         rows.iter().map(|row| decode(row, kinds)).collect()
     }
 
-    async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op, Error>>) -> Result<(), Failure> {
+    async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {
         let mut transaction = self.connection.begin().await.map_err(fold)?;
         while let Some(op) = ops.next().await {
             match op.map_err(Failure::Source)? {
@@ -159,10 +159,10 @@ fn decode(row: &sqlx::mysql::MySqlRow, kinds: &[Kind]) -> Result<Row, DriverErro
 }
 
 /// Rows by INSERT of many at a time. LOAD DATA LOCAL INFILE is not in sqlx.
-async fn insert(connection: &mut MySqlConnection, load: Load) -> Result<(), DriverError> {
+async fn insert(connection: &mut MySqlConnection, load: Load<'_>) -> Result<(), DriverError> {
     let row_marks = format!("({})", vec!["?"; load.columns.len()].join(", "));
     let rows_max = LOAD_ROWS.min(BINDS_MAX / load.columns.len().max(1));
-    let mut rows = load.rows.into_iter().peekable();
+    let mut rows = load.rows.peekable();
     while rows.peek().is_some() {
         let (mut chunk, mut bytes) = (vec![], 0);
         let size = |row: &Row| row.iter().map(Value::size).sum::<usize>();

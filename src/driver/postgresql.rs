@@ -16,6 +16,9 @@ use std::path::Path;
 
 /// How much COPY data goes into one message.
 const COPY_CHUNK: usize = 256 * 1024;
+/// A load of at most this many values is an INSERT. The end of a COPY is a small packet of its own, which waits some 45 ms for the server's
+/// acknowledgement of the one before (measured: sqlx leaves Nagle's algorithm on).
+const SMALL_LOAD: usize = 10_000;
 /// From the Unix epoch to 2000-01-01, PostgreSQL's epoch, in microseconds.
 const EPOCH_2000: i64 = 946_684_800_000_000;
 
@@ -74,7 +77,7 @@ impl Driver for PostgreSql {
         rows.iter().map(|row| decode(row, kinds)).collect()
     }
 
-    async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op, Error>>) -> Result<(), Failure> {
+    async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {
         let mut transaction = self.connection.begin().await.map_err(fold)?;
         while let Some(op) = ops.next().await {
             match op.map_err(Failure::Source)? {
@@ -85,7 +88,8 @@ impl Driver for PostgreSql {
                         return Err(Failure::Overtaken);
                     }
                 }
-                Op::Load(load) => copy(&mut transaction, &load).await?,
+                Op::Load(load) if load.count * load.columns.len() <= SMALL_LOAD => insert(&mut transaction, load).await?,
+                Op::Load(load) => copy(&mut transaction, load).await?,
             }
         }
         Ok(transaction.commit().await.map_err(fold)?)
@@ -155,14 +159,27 @@ fn decode(row: &sqlx::postgres::PgRow, kinds: &[Kind]) -> Result<Row, DriverErro
     kinds.iter().enumerate().map(column).collect()
 }
 
+/// Few rows by one INSERT.
+async fn insert(connection: &mut PgConnection, load: Load<'_>) -> Result<(), DriverError> {
+    if load.count == 0 {
+        return Ok(());
+    }
+    let width = load.columns.len();
+    let marks = |row: usize| (1..=width).map(|column| format!("${}", row * width + column)).collect::<Vec<_>>().join(", ");
+    let marks = (0..load.count).map(|row| format!("({})", marks(row))).collect::<Vec<_>>().join(", ");
+    let sql = format!("INSERT INTO {} ({}) VALUES {marks}", load.table, load.columns.join(", "));
+    let values: Vec<Value> = load.rows.flatten().collect();
+    run(connection, &sql, &values).await.map(|_| ())
+}
+
 /// Rows by COPY in its binary form: <https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.4>.
-async fn copy(connection: &mut PgConnection, load: &Load) -> Result<(), DriverError> {
+async fn copy(connection: &mut PgConnection, load: Load<'_>) -> Result<(), DriverError> {
     let statement = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", load.table, load.columns.join(", "));
     let mut copy = connection.copy_in_raw(&statement).await.map_err(fold)?;
     let mut data = Vec::with_capacity(COPY_CHUNK + 64 * 1024);
     data.extend_from_slice(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
     let columns = i16::try_from(load.columns.len()).map_err(|error| DriverError::new(ErrorKind::Other, error))?;
-    for row in &load.rows {
+    for row in load.rows {
         data.extend_from_slice(&columns.to_be_bytes());
         row.iter().try_for_each(|value| encode(&mut data, value))?;
         if data.len() >= COPY_CHUNK {

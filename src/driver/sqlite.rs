@@ -73,7 +73,7 @@ impl Driver for Sqlite {
         Ok(answer)
     }
 
-    async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op, Error>>) -> Result<(), Failure> {
+    async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {
         let (begin, commit, rollback) = match self.locked {
             true => ("SAVEPOINT batch", "RELEASE batch", "ROLLBACK TO batch; RELEASE batch"),
             false => ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"),
@@ -88,7 +88,7 @@ impl Driver for Sqlite {
                     Ok(_) => Ok(()),
                     Err(error) => Err(error.into()),
                 },
-                Ok(Op::Load(load)) => insert(&self.connection, &load).map_err(Failure::from),
+                Ok(Op::Load(load)) => insert(&self.connection, load).map_err(Failure::from),
             };
             if landed.is_err() {
                 break;
@@ -146,11 +146,11 @@ fn run(connection: &Connection, sql: &str, params: &[Value]) -> Result<u64, Driv
     statement.execute(params_from_iter(params)).map(|touched| touched as u64).map_err(fold)
 }
 
-fn insert(connection: &Connection, load: &Load) -> Result<(), DriverError> {
+fn insert(connection: &Connection, mut load: Load<'_>) -> Result<(), DriverError> {
     let marks = vec!["?"; load.columns.len()].join(", ");
     let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", load.table, load.columns.join(", "));
     let mut statement = connection.prepare_cached(&sql).map_err(fold)?;
-    load.rows.iter().try_for_each(|row| statement.execute(params_from_iter(row)).map(|_| ()).map_err(fold))
+    load.rows.try_for_each(|row| statement.execute(params_from_iter(row)).map(|_| ()).map_err(fold))
 }
 
 fn decode(row: &rusqlite::Row<'_>, kinds: &[Kind]) -> Result<Row, DriverError> {

@@ -322,10 +322,9 @@ impl Adapter<'_> {
     /// refinery's error in our words; one of ours comes back as it went in.
     fn explained(&self, error: &refinery::Error) -> Error {
         match error.kind() {
-            RefineryKind::Connection(_, ours) => match ours.downcast_ref::<Error>() {
-                Some(ours) => ours.clone(),
-                None => Error::internal(format!("the migration runner says: {error}")),
-            },
+            RefineryKind::Connection(..) => {
+                ours(error).cloned().unwrap_or_else(|| Error::internal(format!("the migration runner says: {error}")))
+            }
             RefineryKind::DivergentVersion(applied, ours) => Error::new(
                 Code::ChecksumMismatch,
                 format!(
@@ -426,6 +425,12 @@ impl Adapter<'_> {
         }
         Ok(())
     }
+}
+
+/// The error of ours that refinery has put into one of its own, once or several times over.
+fn ours(error: &refinery::Error) -> Option<&Error> {
+    let RefineryKind::Connection(_, inner) = error.kind() else { return None };
+    inner.downcast_ref::<Error>().or_else(|| inner.downcast_ref::<refinery::Error>().and_then(ours))
 }
 
 fn statement_error(error: DriverError, step: &Step) -> Error {

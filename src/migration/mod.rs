@@ -9,7 +9,7 @@ pub use catalog::Catalog;
 pub use engine::{Applied, Engine, Migrated, Pending, StoreState};
 pub use files::{Folder, Written};
 
-use crate::dialect::{Backend, Dialect, SCHEMA_PLACEHOLDER, SchemaName};
+use crate::dialect::{Backend, Dialect, LiteralStyle, SCHEMA_PLACEHOLDER, SchemaName};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::render::{Renderer, Step};
@@ -36,8 +36,9 @@ pub struct Migration {
 
 impl Migration {
     fn from_file(text: &str, version: u32, name: &str, dialect: &Dialect) -> Result<Migration> {
-        let refinery = RefineryMigration::unapplied(&file_stem(version, name), &tokens::normalized(text))
-            .map_err(|error| Error::internal(format!("V{version}__{name}: {error}")))?;
+        let refinery =
+            RefineryMigration::unapplied(&file_stem(version, name), &tokens::normalized(text, dialect.literal != LiteralStyle::Doubled))
+                .map_err(|error| Error::internal(format!("V{version}__{name}: {error}")))?;
         Ok(Migration { version, name: name.into(), steps: script::steps_of(text, dialect), refinery })
     }
 

@@ -228,6 +228,8 @@ impl LocalStore {
     ) -> Result<()> {
         let path = self.path.clone();
         let failed = |error: rusqlite::Error| fault(&path, &error);
+        // The journal only saves work: what a power cut takes from it is found in the store. No entry of the outbox is in this transaction.
+        self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let remember = "INSERT INTO local_stores (store_id, installation, epoch, landed) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT DO UPDATE SET epoch = excluded.epoch,
@@ -241,7 +243,8 @@ impl LocalStore {
                 note.execute(values).map_err(failed)?;
             }
         }
-        transaction.commit().map_err(failed)
+        transaction.commit().map_err(failed)?;
+        self.connection.pragma_update(None, "synchronous", "FULL").map_err(failed)
     }
 
     /// What was sent of a run to a store.

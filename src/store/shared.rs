@@ -125,6 +125,20 @@ pub struct RunFilter {
     pub after: Option<(DateTime<Utc>, String)>,
 }
 
+/// A table to load rows into.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    table: String,
+    columns: Vec<String>,
+}
+
+impl Loader {
+    /// A part of a batch that adds so many rows, as [`run_row`] and [`result_row`] make them.
+    pub fn load<'a>(&self, count: usize, rows: impl Iterator<Item = Row> + Send + 'a) -> Op<'a> {
+        Op::Load(Load { table: self.table.clone(), columns: self.columns.clone(), count, rows: Box::new(rows) })
+    }
+}
+
 /// The store in one schema, over one connection.
 pub struct SharedStore<'a> {
     driver: &'a mut dyn Driver,
@@ -194,28 +208,28 @@ impl<'a> SharedStore<'a> {
     }
 
     /// The first part of every batch: takes the next number, and fails the batch where someone else took it.
-    pub fn land_op(&self, origin: &str, from: i64) -> Result<Op> {
+    pub fn land_op(&self, origin: &str, from: i64) -> Result<Op<'static>> {
         let sql = self.sql("queries/land.sql", context! {})?;
         Ok(Op::Execute { sql, params: vec![(from + 1).into(), origin.into(), from.into()], expect: Some(1) })
     }
 
-    /// Runs to be loaded.
-    pub fn load_runs(&self, rows: Vec<Row>) -> Op {
-        self.load(RUNS, &RUN_COLUMNS, rows)
+    /// Where runs are loaded.
+    pub fn runs_loader(&self) -> Loader {
+        self.loader(RUNS, &RUN_COLUMNS)
     }
 
-    /// Results to be loaded.
-    pub fn load_results(&self, rows: Vec<Row>) -> Op {
-        self.load(RESULTS, &RESULT_COLUMNS, rows)
+    /// Where results are loaded.
+    pub fn results_loader(&self) -> Loader {
+        self.loader(RESULTS, &RESULT_COLUMNS)
     }
 
-    fn load(&self, table: &str, columns: &[(&str, Kind)], rows: Vec<Row>) -> Op {
+    fn loader(&self, table: &str, columns: &[(&str, Kind)]) -> Loader {
         let columns = columns.iter().map(|(name, _)| self.dialect.ident(name)).collect();
-        Op::Load(Load { table: self.dialect.table(self.schema, table), columns, rows })
+        Loader { table: self.dialect.table(self.schema, table), columns }
     }
 
     /// A change of one row: `set` and `key` are columns and values. The batch fails where not exactly one row has that key.
-    pub fn update_op(&self, table: &str, set: Vec<(&str, Value)>, key: Vec<(&str, Value)>) -> Result<Op> {
+    pub fn update_op(&self, table: &str, set: Vec<(&str, Value)>, key: Vec<(&str, Value)>) -> Result<Op<'static>> {
         let names = |pairs: &[(&str, Value)]| pairs.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
         let sql = self.sql("queries/update.sql", context! { table_name => table.to_string(), set => names(&set), where => names(&key) })?;
         Ok(Op::Execute { sql, params: set.into_iter().chain(key).map(|(_, value)| value).collect(), expect: Some(1) })

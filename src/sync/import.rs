@@ -3,9 +3,9 @@
 use super::merge::{self, Evidence, OnConflict, Standing};
 use super::reader::{self, Read, ReadRun};
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::{Driver, ErrorKind, Failure, Op, Row};
+use crate::driver::{Driver, ErrorKind, Failure, Op};
 use crate::error::{Code, Error, Result};
-use crate::history::{BadRow, RunResult};
+use crate::history::{BadRow, Run, RunResult};
 use crate::report::Reporter;
 use crate::store::local::{LocalStore, Sent};
 use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
@@ -124,11 +124,12 @@ pub struct Importer<'a> {
 }
 
 impl<'a> Importer<'a> {
-    /// Imports one file after the other and says what came of it.
+    /// Imports one file after the other and says what came of it, also where it stopped half-way: then with the error.
     ///
     /// # Errors
-    /// What the driver says, and `local_store_corrupt` where a source cannot be read on. Bad rows and conflicts are in the report.
-    pub async fn run(self, files: Vec<SourceFile>) -> Result<Report> {
+    /// What the driver says before anything is read. After that the error is beside the report: what the driver says, or `local_store_corrupt`
+    /// where a source cannot be read on. Bad rows and conflicts are in the report.
+    pub async fn run(self, files: Vec<SourceFile>) -> Result<(Report, Option<Error>)> {
         let started = Instant::now();
         let mut total = 0;
         for file in &files {
@@ -136,18 +137,17 @@ impl<'a> Importer<'a> {
         }
         let mut work = Work::begin(self).await?;
         work.import.reporter.begin(total);
-        let mut done = Ok(());
+        let mut stopped = None;
         for file in files {
-            done = work.file(file).await;
-            if done.is_err() {
+            stopped = work.file(file).await.err();
+            if stopped.is_some() {
                 break;
             }
         }
         work.import.reporter.end();
-        done?;
         work.import.driver.close().await;
         work.report.elapsed_ms = started.elapsed().as_millis() as u64;
-        Ok(work.report)
+        Ok((work.report, stopped))
     }
 }
 
@@ -173,16 +173,23 @@ struct Work<'a> {
 
 /// What is to be done for a batch.
 #[derive(Default)]
-struct Plan {
-    runs: Vec<Row>,
-    results: Vec<Row>,
-    updates: Vec<Op>,
+struct Plan<'r> {
+    runs: Vec<Place<'r, Run>>,
+    results: Vec<Place<'r, RunResult>>,
+    updates: Vec<Op<'static>>,
     outcomes: Vec<Outcome>,
 }
 
-impl Plan {
+/// Rows to be added under one run's id, with one stamp.
+struct Place<'r, T> {
+    id: String,
+    stamp: Stamp,
+    rows: Vec<&'r T>,
+}
+
+impl Plan<'_> {
     fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.results.is_empty() && self.updates.is_empty()
+        self.runs.is_empty() && self.results.iter().all(|place| place.rows.is_empty()) && self.updates.is_empty()
     }
 }
 
@@ -373,16 +380,18 @@ impl<'a> Work<'a> {
     /// Lands a batch of whole runs.
     async fn batch(&mut self, runs: Vec<ReadRun>) -> Result<()> {
         let skip_errors = self.import.options.skip_errors;
-        let (good, bad): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.failures.is_empty() || skip_errors);
+        let (mut good, bad): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.failures.is_empty() || skip_errors);
         for run in bad {
             self.left_out(&run.run.run_id, run.failures);
         }
         let outcomes = self.land(&good).await?;
         self.note(&outcomes)?;
-        for (run, outcome) in good.into_iter().zip(outcomes) {
-            self.report.failures.extend(run.failures);
+        for (run, outcome) in good.iter_mut().zip(outcomes) {
+            self.report.failures.append(&mut run.failures);
             self.count(outcome);
         }
+        // To free thousands of texts takes as long as some round trips; the next batch need not wait for it.
+        tokio::task::spawn_blocking(move || drop(good));
         Ok(())
     }
 
@@ -432,14 +441,15 @@ impl<'a> Work<'a> {
         let stamp = self.stamp(&run.owner);
         let import = &mut self.import;
         let store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
-        let head = vec![store.land_op(&self.installation, self.landed)?, store.load_runs(vec![shared::run_row(&run.run, id, &stamp)])];
-        let empty = store.load_results(vec![]);
+        let run_row = shared::run_row(&run.run, id, &stamp);
+        let head = vec![store.land_op(&self.installation, self.landed)?, store.runs_loader().load(1, std::iter::once(run_row))];
+        let loader = store.results_loader();
         let mut ended = false;
         let rest = stream::unfold((&mut *reading, &mut ended), |(reading, ended)| async {
             let part = match reading.recv().await {
                 Some(Read::Chunk(results)) => {
-                    let rows = results.iter().map(|result| shared::result_row(id, result, &stamp)).collect();
-                    Ok(empty.with_rows(rows))
+                    let stamp = &stamp;
+                    Ok(loader.load(results.len(), results.into_iter().map(move |result| shared::result_row(id, &result, stamp))))
                 }
                 Some(Read::Broken(error)) => Err(error),
                 _ => {
@@ -603,16 +613,20 @@ impl<'a> Work<'a> {
         Ok(outcomes)
     }
 
-    fn ops(&mut self, plan: Plan) -> Result<(Vec<Op>, Vec<Outcome>)> {
+    fn ops<'r>(&mut self, plan: Plan<'r>) -> Result<(Vec<Op<'r>>, Vec<Outcome>)> {
         let installation = self.installation.clone();
         let landed = self.landed;
         let store = self.import.store();
         let mut ops = vec![store.land_op(&installation, landed)?];
+        let count = plan.results.iter().map(|place| place.rows.len()).sum();
         if !plan.runs.is_empty() {
-            ops.push(store.load_runs(plan.runs));
+            let row = |place: Place<'r, Run>| place.rows.into_iter().map(move |run| shared::run_row(run, &place.id, &place.stamp));
+            ops.push(store.runs_loader().load(plan.runs.len(), plan.runs.into_iter().flat_map(row)));
         }
-        if !plan.results.is_empty() {
-            ops.push(store.load_results(plan.results));
+        if count > 0 {
+            let rows =
+                |place: Place<'r, RunResult>| place.rows.into_iter().map(move |result| shared::result_row(&place.id, result, &place.stamp));
+            ops.push(store.results_loader().load(count, plan.results.into_iter().flat_map(rows)));
         }
         ops.extend(plan.updates);
         Ok((ops, plan.outcomes))
@@ -658,7 +672,7 @@ impl<'a> Work<'a> {
     }
 
     /// What is to be done for a batch, by what the store has now. Nothing is written.
-    async fn plan(&mut self, runs: &[ReadRun]) -> Result<Plan> {
+    async fn plan<'r>(&mut self, runs: &'r [ReadRun]) -> Result<Plan<'r>> {
         let targets = self.targets(runs).await?;
         let unchanged: Vec<&str> = runs
             .iter()
@@ -673,9 +687,10 @@ impl<'a> Work<'a> {
             let outcome = match target.action {
                 Action::Add => {
                     let stamp = self.stamp(&run.owner);
-                    plan.runs.push(shared::run_row(&run.run, &target.id, &stamp));
-                    plan.results.extend(run.results.iter().map(|result| shared::result_row(&target.id, result, &stamp)));
-                    self.imported(run, &target.id)
+                    let outcome = self.imported(run, &target.id);
+                    plan.runs.push(Place { id: target.id.clone(), stamp: stamp.clone(), rows: vec![&run.run] });
+                    plan.results.push(Place { id: target.id, stamp, rows: run.results.iter().collect() });
+                    outcome
                 }
                 Action::Merge if whole => Outcome::there(run),
                 Action::Merge => self.merge(run, target, &mut plan).await?,
@@ -687,7 +702,7 @@ impl<'a> Work<'a> {
         Ok(plan)
     }
 
-    async fn merge(&mut self, run: &ReadRun, target: Target, plan: &mut Plan) -> Result<Outcome> {
+    async fn merge<'r>(&mut self, run: &'r ReadRun, target: Target, plan: &mut Plan<'r>) -> Result<Outcome> {
         let Some(stored) = target.stored else { return Err(Error::internal("a run is to be merged with nothing")) };
         let installations: Vec<&str> = self.installations.iter().map(String::as_str).collect();
         let evidence = Evidence { journal: target.sent.as_ref().map(|sent| &sent.digest), installations: &installations };
@@ -708,9 +723,10 @@ impl<'a> Work<'a> {
             let key = vec![("run_id", target.id.as_str().into()), ("state", stored.state_word.as_str().into())];
             plan.updates.push(store.update_op(RUNS, landed_now(changes), key)?);
         }
+        let mut missing = vec![];
         for result in &run.results {
             let Some(known) = there.get(&result.target_qname) else {
-                plan.results.push(shared::result_row(&target.id, result, &stamp));
+                missing.push(result);
                 outcome.results_imported += 1;
                 continue;
             };
@@ -723,6 +739,7 @@ impl<'a> Work<'a> {
             plan.updates.push(store.update_op(RESULTS, landed_now(changes), key)?);
             outcome.results_updated += 1;
         }
+        plan.results.push(Place { id: target.id.clone(), stamp: stamp.clone(), rows: missing });
         outcome.changed |= outcome.results_imported + outcome.results_updated > 0;
         if outcome.changed {
             outcome.word = "updated";

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// A batch is handed on once it has about this many bytes. Two of them are in memory beside the one that is being loaded.
-const BATCH_BYTES: usize = 6 * 1024 * 1024;
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// A batch has at most this many runs.
 const BATCH_RUNS: usize = 500;
 
@@ -114,7 +114,10 @@ impl Reader<'_> {
         let left_out = !run.failures.is_empty() && !self.skip_errors;
         let (again, asked) = mpsc::channel();
         self.send(Read::Large(Box::new(run), again))?;
-        while !left_out {
+        if left_out {
+            return Ok(());
+        }
+        loop {
             let (mut chunk, mut bytes) = (vec![], 0);
             let sender = &self.sender;
             self.source.results(&key, &mut |result| {
@@ -133,10 +136,9 @@ impl Reader<'_> {
             self.send(Read::Chunk(chunk))?;
             self.send(Read::LargeEnd)?;
             if asked.recv().is_err() {
-                break;
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {

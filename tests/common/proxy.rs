@@ -76,8 +76,7 @@ impl Proxy {
 impl State {
     fn carry(&self, mut from: TcpStream, mut to: TcpStream, counted: bool) {
         let mut buffer = vec![0; 16 * 1024];
-        loop {
-            let Ok(read @ 1..) = from.read(&mut buffer) else { break };
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
             if counted && self.is_cut(read) {
                 break;
             }

@@ -47,7 +47,11 @@ impl Script<'_> {
     fn written(&self, parts: &[(Option<String>, Vec<Step>)]) -> Result<String> {
         let mut text = format!("-- {} bootstrap DDL ({} dialect)\n", self.model.title, self.dialect.name);
         let intro = self.dialect.render("intro.txt", self.schema, context! { versioned => parts.len() > 1, location => self.location })?;
-        for line in intro.lines() {
+        // What a store of an older version lacks cannot be made by a script that makes whole tables.
+        let older = "On a store of an older version the statements that name what it lacks fail, and the newer version is not recorded:\n\
+                     there, use `amx-schema migrate` or `dump-ddl --versioned`.";
+        let older = if parts.len() > 1 { "" } else { older };
+        for line in intro.lines().chain(older.lines()) {
             text.push_str(&format!("-- {line}\n"));
         }
         let preamble = self.dialect.render("preamble.sql", self.schema, context! { location => self.location })?;

@@ -102,7 +102,11 @@ async fn bring_up_to_date(session: &Session, target: &StoreTarget, set: &Migrati
         Some(mut driver) => {
             let mut engine = Engine { driver: driver.as_mut(), set, schema: &target.schema, reporter: &progress };
             if engine.state().await?.pending.is_empty() {
-                return Ok(Some((driver, false)));
+                // One that a DBA made by hand, or whose maker was killed, has no id yet. Who may only read does without.
+                match SharedStore::new(driver.as_mut(), set.dialect, &target.schema).mint_store_id().await {
+                    Err(error) if error.code != Code::PermissionDenied => return Err(error),
+                    _ => return Ok(Some((driver, false))),
+                }
             }
             let steps = engine.dry_run(None).await?;
             (Some(driver), steps)

@@ -5,7 +5,7 @@
 # The main job on the embedded default: a SQLite shared store, filled from a real AMX history, twice.
 demo:
 	cargo build --locked
-	tests/demo target/debug/amx-schema
+	tests/demo "$${CARGO_TARGET_DIR:-target}/debug/amx-schema"
 
 # Everything, against a PostgreSQL and a MariaDB that are installed and started on loopback, and stopped at the end.
 test:

@@ -480,6 +480,21 @@ fn a_row_that_was_deleted_from_the_store_is_restored() {
     }
 }
 
+#[test]
+fn a_row_that_was_deleted_from_the_store_is_restored_also_where_only_another_run_changed() {
+    for store in Store::all() {
+        let home = small();
+        home.migrated(&store);
+        home.import(&store, &[]);
+        let ids = ids(&home);
+        store.sql(&format!("DELETE FROM amx_history_results WHERE run_id = '{}' AND target_qname = 'sales.t.c00002';", ids[0]));
+        edit(&home.path("history.db"), "UPDATE run_results SET chosen_description = 'mine' WHERE run_id = 2 AND column_name = 'c00001'");
+        let report = home.import(&store, &[]);
+        assert_eq!((runs(&report), results(&report)), ([0, 2, 1, 0, 0], [1, 1, 10]), "{}", store.backend);
+        assert_eq!(shown(&home, &store), mapped(&home.path("history.db")), "{}", store.backend);
+    }
+}
+
 // --- conflicts
 
 /// Two homes whose second runs have one id and other content, the first one's in the store.

@@ -21,7 +21,7 @@
 //!   is given without it; where the row that stands is bad the object is not given, for an older text would pass for the current one.
 
 use super::amx_json::{alternatives, append_superseded, push_number, push_text, repair, scope};
-use super::source::{Person, RunKey, Source, SourceRun};
+use super::source::{Content, Contents, Person, RunKey, Source, SourceRun};
 use super::sqlite_file::{NOT_HISTORY, RESTORE, ReadOnly, fault};
 use crate::error::{Code, Error, Result};
 use crate::history::{Attribution, BadRow, CONFIDENCES, Run, RunResult, State, time_from_epoch};
@@ -31,9 +31,12 @@ use rusqlite::types::{Type, ValueRef};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The name space of origins that are derived from amx-cli files.
 const ORIGINS: Uuid = Uuid::from_u128(0x6a1d_9c52_70b4_5e0f_8d3e_41c7_a25b_90f6);
+/// Goes up with each change of what is made of the same rows, so that they are mapped again.
+const MAPPING: u32 = 1;
 /// What stands for a provider, model or backend that is not known.
 const UNKNOWN: &str = "unknown";
 /// The columns without which a table is not amx-cli's. All were there from the first version on.
@@ -117,6 +120,8 @@ struct Extra {
 struct Reading {
     sql: String,
     extras: Vec<Extra>,
+    /// How many columns of the answer the mapping looks at.
+    width: usize,
 }
 
 /// An amx-cli history file, open for reading. See the module for what is made of it.
@@ -130,6 +135,10 @@ pub struct AmxCliFile {
     order: String,
     /// Reads one row.
     results: Reading,
+    /// Reads all rows, in the file's own order.
+    all: String,
+    /// What the hashes of contents begin with: all that the mapping depends on beside the rows.
+    seed: u64,
     /// Counts a run's applied results and finds when the newest was applied; none where the file is too old to say.
     applied: Option<String>,
     /// What holds for own runs alone.
@@ -157,16 +166,19 @@ impl AmxCliFile {
                  FROM {from} WHERE {of_run} AND t.db_applied_status = 'applied'{own_results}"
             )
         });
-        let (list, extras) = select(&runs, run::COLUMNS, run::MAPPED);
+        let (list, extras, width) = select(&runs, run::COLUMNS, run::MAPPED);
         let own = not_pulled(&runs);
-        let runs = Reading { sql: format!("SELECT {list} FROM analysis_runs t WHERE true{own} ORDER BY t.started_at, t.id"), extras };
-        let (list, extras) = select(&results, result::COLUMNS, result::MAPPED);
+        let runs =
+            Reading { sql: format!("SELECT {list} FROM analysis_runs t WHERE true{own} ORDER BY t.started_at, t.id"), extras, width };
+        let (list, extras, width) = select(&results, result::COLUMNS, result::MAPPED);
         // Sorting the row numbers and then reading row by row takes a tenth less time than sorting wide rows, which copies each
         // twice, and a bounded cache instead of a sorter as large as the run.
         let order =
             format!("SELECT t.rowid FROM {from} WHERE {of_run}{own_results} ORDER BY t.schema_name, t.table_name, t.column_name, t.id");
-        let results = Reading { sql: format!("SELECT {list} FROM run_results t WHERE t.rowid = ?1"), extras };
-        Ok(AmxCliFile { file, path: path.to_owned(), person: person.clone(), runs, order, results, applied, own })
+        let all = format!("SELECT {list}, t.run_id FROM run_results t WHERE t.run_id IS NOT NULL{own_results}");
+        let results = Reading { sql: format!("SELECT {list} FROM run_results t WHERE t.rowid = ?1"), extras, width };
+        let seed = xxh3_64(format!("{MAPPING} {person:?} {} {all}", runs.sql).as_bytes());
+        Ok(AmxCliFile { file, path: path.to_owned(), person: person.clone(), runs, order, results, all, seed, applied, own })
     }
 
     /// How many results belong to a run that the file does not have. amx-cli never leaves any; they cannot be shared, and the caller may
@@ -194,11 +206,16 @@ impl AmxCliFile {
         statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).map_err(|e| self.fault(&e))
     }
 
-    fn run(&self, row: &Row<'_>, owner: &str) -> Result<SourceRun> {
+    fn run_key(row: &Row<'_>) -> RunKey {
+        let local_id = whole_number(row, run::ID, "id", &mut Vec::new());
+        RunKey { run_id: run_id(time(row, run::STARTED_AT, "started_at", &mut Vec::new()), local_id), local_id }
+    }
+
+    fn run(&self, row: &Row<'_>, key: RunKey, owner: &str) -> Result<SourceRun> {
         let mut problems = Vec::new();
         let local_id = whole_number(row, run::ID, "id", &mut problems);
         let started_at = time(row, run::STARTED_AT, "started_at", &mut problems);
-        let run_id = run_id(started_at, local_id);
+        let run_id = &key.run_id;
         if problems.is_empty() && started_at.is_none() {
             problems.push("started_at is null".into());
         }
@@ -252,7 +269,7 @@ impl AmxCliFile {
             }
             _ => Err(bad(reason(problems, Ok(())).unwrap_or_else(|| "started_at or status cannot be read".into()))),
         };
-        Ok(SourceRun { key: RunKey { run_id, local_id }, owner: owner.into(), run })
+        Ok(SourceRun { owner: owner.into(), run, content: Some(self.content(row, self.runs.width)), key })
     }
 
     /// The owner of all its runs: a UUIDv5 over the id and start of the earliest own run, so the same wherever the file is, whoever reads it,
@@ -286,6 +303,13 @@ impl AmxCliFile {
             client_version: client_version.filter(|version| !version.is_empty()).map(str::to_owned),
             local_id,
         }
+    }
+
+    /// A hash of a row, whose first columns are those that the mapping looks at.
+    fn content(&self, row: &Row<'_>, width: usize) -> u64 {
+        let mut bytes = Vec::with_capacity(1024);
+        (0..width).for_each(|place| push_value(&mut bytes, value(row, place)));
+        xxh3_64_with_seed(&bytes, self.seed)
     }
 
     fn draft(&self, row: &Row<'_>) -> Draft {
@@ -381,25 +405,51 @@ impl Source for AmxCliFile {
         self.number(&format!("SELECT count(*) FROM analysis_runs t WHERE true{}", self.own))
     }
 
-    fn runs(&self, each: &mut dyn FnMut(SourceRun) -> Result<()>) -> Result<()> {
+    fn wanted_runs(
+        &self,
+        wanted: &mut dyn FnMut(&str, &RunKey) -> Result<bool>,
+        each: &mut dyn FnMut(SourceRun) -> Result<()>,
+    ) -> Result<()> {
         let owner = self.origin()?.unwrap_or_default();
         let mut statement = self.file.connection.prepare_cached(&self.runs.sql).map_err(|e| self.fault(&e))?;
         let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
         while let Some(row) = rows.next().map_err(|e| self.fault(&e))? {
-            each(self.run(row, &owner)?)?;
+            let key = AmxCliFile::run_key(row);
+            if wanted(&owner, &key)? {
+                each(self.run(row, key, &owner)?)?;
+            }
         }
         self.file.unchanged()
     }
 
+    fn contents(&self) -> Result<Contents> {
+        let mut contents = Contents::new();
+        let mut note = |id: i64, content: u64| {
+            let sum = contents.entry(id).or_default();
+            *sum = sum.wrapping_add(content);
+        };
+        for (sql, width, id) in [(&self.runs.sql, self.runs.width, run::ID), (&self.all, self.results.width, self.results.width)] {
+            let mut statement = self.file.connection.prepare_cached(sql).map_err(|e| self.fault(&e))?;
+            let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
+            while let Some(row) = rows.next().map_err(|e| self.fault(&e))? {
+                if let ValueRef::Integer(id) = value(row, id) {
+                    note(id, self.content(row, width));
+                }
+            }
+        }
+        self.file.unchanged()?;
+        Ok(contents)
+    }
+
     /// A run without an id that can be read has no results to be found.
-    fn results(&self, run: &RunKey, each: &mut dyn FnMut(Result<RunResult, BadRow>) -> Result<()>) -> Result<()> {
-        let Some(id) = run.local_id else { return Ok(()) };
+    fn results(&self, run: &RunKey, each: &mut dyn FnMut(Result<RunResult, BadRow>) -> Result<()>) -> Result<Content> {
+        let Some(id) = run.local_id else { return Ok(None) };
         let mut order = self.file.connection.prepare_cached(&self.order).map_err(|e| self.fault(&e))?;
         let mut statement = self.file.connection.prepare_cached(&self.results.sql).map_err(|e| self.fault(&e))?;
         let mut order = order.query([id]).map_err(|e| self.fault(&e))?;
         // The rows of one object follow each other, oldest first, and are held until the next object begins.
         let mut object = Vec::new();
-        let (mut key, mut next) = (Vec::new(), Vec::new());
+        let (mut key, mut next, mut content) = (Vec::new(), Vec::new(), 0_u64);
         while let Some(place) = order.next().map_err(|e| self.fault(&e))? {
             let mut rows = statement.query([place.get::<_, i64>(0).map_err(|e| self.fault(&e))?]).map_err(|e| self.fault(&e))?;
             // The index may name a row that the table lacks only where the file is damaged.
@@ -416,10 +466,12 @@ impl Source for AmxCliFile {
                 merge(&mut object, run, each)?;
                 std::mem::swap(&mut key, &mut next);
             }
+            content = content.wrapping_add(self.content(row, self.results.width));
             object.push(self.draft(row));
         }
         merge(&mut object, run, each)?;
-        self.file.unchanged()
+        self.file.unchanged()?;
+        Ok(Some(content))
     }
 }
 
@@ -587,8 +639,8 @@ fn results_of_a_run(file: &ReadOnly, path: &Path) -> Result<(&'static str, &'sta
     Ok(("temp.amx_schema_rows r CROSS JOIN main.run_results t ON t.rowid = r.at", "r.run_id = ?1"))
 }
 
-/// The select list for the named columns, null where the file has none, and then for the others.
-fn select(columns: &[String], named: &[&str], mapped: &[&str]) -> (String, Vec<Extra>) {
+/// The select list for the named columns, null where the file has none, and then for the others; and how many columns that makes.
+fn select(columns: &[String], named: &[&str], mapped: &[&str]) -> (String, Vec<Extra>, usize) {
     let quote = |name: &str| format!("t.\"{}\"", name.replace('"', "\"\""));
     let mut list: Vec<String> = named.iter().map(|name| if has(columns, name) { quote(name) } else { "NULL".into() }).collect();
     let mut extras = Vec::new();
@@ -603,7 +655,7 @@ fn select(columns: &[String], named: &[&str], mapped: &[&str]) -> (String, Vec<E
         });
         extras.push(Extra { name: name.to_ascii_lowercase(), key, place, json: name.to_ascii_lowercase().ends_with("_json") });
     }
-    (list.join(", "), extras)
+    (list.join(", "), extras, list.len())
 }
 
 /// A value of a row. The place is always one of the statement's own, so there is none to miss.
@@ -693,27 +745,32 @@ fn name<'r>(row: &'r Row<'_>, place: usize, column: &str, problems: &mut Vec<Str
     }
 }
 
+/// Appends a value so that no two lists of values give the same bytes.
+fn push_value(out: &mut Vec<u8>, value: ValueRef<'_>) {
+    let mut fixed = |kind: u8, bytes: [u8; 8]| {
+        out.push(kind);
+        out.extend_from_slice(&bytes);
+    };
+    match value {
+        ValueRef::Null => out.push(0),
+        ValueRef::Integer(number) => fixed(1, number.to_le_bytes()),
+        ValueRef::Real(number) => fixed(2, number.to_bits().to_le_bytes()),
+        ValueRef::Text(bytes) => {
+            fixed(3, bytes.len().to_le_bytes());
+            out.extend_from_slice(bytes);
+        }
+        ValueRef::Blob(bytes) => {
+            fixed(4, bytes.len().to_le_bytes());
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
 /// Writes what tells one object from another within a run, so that equal bytes mean the same object.
 fn object_key(row: &Row<'_>, key: &mut Vec<u8>) {
     key.clear();
     for place in [result::SCHEMA, result::TABLE, result::COLUMN] {
-        let value = value(row, place);
-        key.push(match value.data_type() {
-            Type::Null => 0,
-            Type::Text => 1,
-            Type::Blob => 2,
-            Type::Integer => 3,
-            Type::Real => 4,
-        });
-        match value {
-            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-                key.extend_from_slice(&bytes.len().to_le_bytes());
-                key.extend_from_slice(bytes);
-            }
-            ValueRef::Integer(number) => key.extend_from_slice(&number.to_le_bytes()),
-            ValueRef::Real(number) => key.extend_from_slice(&number.to_bits().to_le_bytes()),
-            ValueRef::Null => {}
-        }
+        push_value(key, value(row, place));
     }
 }
 

@@ -1,12 +1,13 @@
 //! Our local store: one SQLite file in the home folder with this machine's runs, the outbox, and the journal of what was imported.
 
+use super::source::Content;
 use super::sqlite_file::{FileKind, ReadOnly, fault, recognise};
 use crate::dialect::{Backend, SchemaName};
 use crate::error::{Code, Error, Result};
 use crate::migration::MigrationSet;
 use crate::render::Renderer;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +25,7 @@ CREATE TABLE IF NOT EXISTS local_stores (
 );
 CREATE TABLE IF NOT EXISTS local_journal (
   store_id TEXT NOT NULL, owner TEXT NOT NULL, run_id TEXT NOT NULL, sent_as TEXT NOT NULL, results INTEGER NOT NULL,
-  landing INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (store_id, owner, run_id)
+  landing INTEGER NOT NULL, digest BLOB NOT NULL, content INTEGER, PRIMARY KEY (store_id, owner, run_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS local_sources (
   store_id TEXT NOT NULL, path TEXT NOT NULL, fingerprint TEXT NOT NULL, runs INTEGER NOT NULL, results INTEGER NOT NULL,
@@ -74,7 +75,12 @@ pub struct Sent {
     pub landing: i64,
     /// The hashes.
     pub digest: Digest,
+    /// What the source had of it.
+    pub content: Content,
 }
+
+/// What a source had of each run when it was sent, by the hash of the run's id.
+pub type Known = HashMap<u64, u64>;
 
 /// Hashes of what a source says of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,11 +242,13 @@ impl LocalStore {
                 landed = CASE epoch WHEN excluded.epoch THEN max(landed, excluded.landed) ELSE excluded.landed END";
         transaction.execute(remember, params![store_id, installation, epoch, landed]).map_err(failed)?;
         {
-            let note = "INSERT OR REPLACE INTO local_journal (store_id, owner, run_id, sent_as, results, landing, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let note = "INSERT OR REPLACE INTO local_journal (store_id, owner, run_id, sent_as, results, landing, digest, content)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
             let mut note = transaction.prepare_cached(note).map_err(failed)?;
             for (owner, run_id, sent) in sent {
-                let values = params![store_id, owner, run_id, sent.sent_as, sent.results as i64, sent.landing, sent.digest.to_bytes()];
-                note.execute(values).map_err(failed)?;
+                let content = sent.content.map(u64::cast_signed);
+                let (results, digest) = (sent.results as i64, sent.digest.to_bytes());
+                note.execute(params![store_id, owner, run_id, sent.sent_as, results, sent.landing, digest, content]).map_err(failed)?;
             }
         }
         transaction.commit().map_err(failed)?;
@@ -249,13 +257,23 @@ impl LocalStore {
 
     /// What was sent of a run to a store.
     pub fn sent(&self, store_id: &str, owner: &str, run_id: &str) -> Result<Option<Sent>> {
-        let sql = "SELECT sent_as, results, landing, digest FROM local_journal WHERE store_id = ?1 AND owner = ?2 AND run_id = ?3";
+        let sql = "SELECT sent_as, results, landing, digest, content FROM local_journal WHERE store_id = ?1 AND owner = ?2 AND run_id = ?3";
         let mut statement = self.done(self.connection.prepare_cached(sql))?;
         let found = statement.query_row([store_id, owner, run_id], |row| {
             let digest = Digest::from_bytes(row.get_ref(3)?.as_blob()?);
-            Ok(Sent { sent_as: row.get(0)?, results: row.get::<_, i64>(1)? as u64, landing: row.get(2)?, digest })
+            let content = row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned);
+            Ok(Sent { sent_as: row.get(0)?, results: row.get::<_, i64>(1)? as u64, landing: row.get(2)?, digest, content })
         });
         self.done(found.optional())
+    }
+
+    /// What the source had of each run of one owner when it was sent to a store.
+    pub fn known(&self, store_id: &str, owner: &str) -> Result<Known> {
+        let sql = "SELECT run_id, content FROM local_journal WHERE store_id = ?1 AND owner = ?2 AND content IS NOT NULL";
+        let mut statement = self.done(self.connection.prepare(sql))?;
+        let rows =
+            statement.query_map([store_id, owner], |row| Ok((hash(row.get_ref(0)?.as_bytes()?), row.get::<_, i64>(1)?.cast_unsigned())));
+        self.done(rows.and_then(Iterator::collect))
     }
 
     /// The runs that were sent to a store from one owner, in pages: the id that the store has each under and how many results it has there.

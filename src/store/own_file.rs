@@ -1,6 +1,6 @@
 //! Our own local store as a source of runs, in this home or copied from another machine.
 
-use super::source::{RunKey, Source, SourceRun};
+use super::source::{Content, RunKey, Source, SourceRun};
 use super::sqlite_file::{ReadOnly, fault};
 use crate::error::Result;
 use crate::history::{Attribution, BadRow, Run, RunResult, State, time_from_text};
@@ -38,7 +38,11 @@ impl Source for OwnFile {
         self.done(self.file.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))).map(|count| count as u64)
     }
 
-    fn runs(&self, each: &mut dyn FnMut(SourceRun) -> Result<()>) -> Result<()> {
+    fn wanted_runs(
+        &self,
+        wanted: &mut dyn FnMut(&str, &RunKey) -> Result<bool>,
+        each: &mut dyn FnMut(SourceRun) -> Result<()>,
+    ) -> Result<()> {
         let sql = format!(
             "SELECT run_id, who, started_at, finished_at, scope, llm_provider, llm_model, db_backend, state, applied_at, applied_by,
                 metadata_json, created_by, hostname, client_version, local_id, origin
@@ -51,12 +55,15 @@ impl Source for OwnFile {
             let owner: String = self.done(row.get("origin"))?;
             let bad = |reason: String| BadRow { run_id: run_id.clone(), target_qname: None, local_id: None, reason };
             let run = run(row).map_err(|error| error.to_string()).and_then(|run| run.check().map(|()| run)).map_err(bad);
-            each(SourceRun { key: RunKey { run_id: run_id.clone(), local_id: None }, owner, run })?;
+            let key = RunKey { run_id: run_id.clone(), local_id: None };
+            if wanted(&owner, &key)? {
+                each(SourceRun { key, owner, run, content: None })?;
+            }
         }
         self.file.unchanged()
     }
 
-    fn results(&self, run: &RunKey, each: &mut dyn FnMut(Result<RunResult, BadRow>) -> Result<()>) -> Result<()> {
+    fn results(&self, run: &RunKey, each: &mut dyn FnMut(Result<RunResult, BadRow>) -> Result<()>) -> Result<Content> {
         let sql = "SELECT target_qname, target_kind, description, alternatives, confidence, applied, applied_at, metadata_json,
                 created_by, hostname, client_version, local_id
              FROM amx_history_results WHERE run_id = ?1 ORDER BY target_qname";
@@ -67,7 +74,7 @@ impl Source for OwnFile {
             let bad = |reason: String| BadRow { run_id: run.run_id.clone(), target_qname: qname.clone(), local_id: None, reason };
             each(result(row).map_err(|error| error.to_string()).and_then(|result| result.check().map(|()| result)).map_err(bad))?;
         }
-        Ok(())
+        Ok(None)
     }
 }
 

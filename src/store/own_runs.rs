@@ -47,7 +47,7 @@ impl LocalHistory {
     /// A run and its results in byte order of their objects; nothing where there is no such run.
     pub fn show(&self, run_id: &str) -> Result<Option<(StoredRun, Vec<StoredResult>)>> {
         let mut found = None;
-        self.visit(|at, SourceRun { key, owner, run }| {
+        self.visit(|at, SourceRun { key, owner, run, .. }| {
             if let (None, Ok(run)) = (&found, run)
                 && run.run_id == run_id
             {

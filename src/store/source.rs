@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::history::{BadRow, Run, RunResult};
+use std::collections::HashMap;
 
 /// Who is importing and on which machine: stands in where a row does not say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,16 @@ pub struct SourceRun {
     pub owner: String,
     /// The run, or why its own row cannot be stored. Its results are not looked at here.
     pub run: Result<Run, BadRow>,
+    /// Its own row's part of the [`Contents`].
+    pub content: Content,
 }
+
+/// A hash of rows just as the source has them: a run that has the same one again needs no mapping. The hash of rows together is the wrapping
+/// sum of theirs, so that their order does not matter. None where the source does not tell.
+pub type Content = Option<u64>;
+
+/// The content of each run with all its results, by the run's integer id in the file.
+pub type Contents = HashMap<i64, u64>;
 
 /// A history that runs are read from, oldest first, without holding more than one row or object in memory.
 ///
@@ -45,12 +55,26 @@ pub trait Source: Send {
     /// Visits every own run, oldest first: by `started_at`, then id.
     ///
     /// An error that `each` returns ends the visit and is returned.
-    fn runs(&self, each: &mut dyn FnMut(SourceRun) -> Result<()>) -> Result<()>;
+    fn runs(&self, each: &mut dyn FnMut(SourceRun) -> Result<()>) -> Result<()> {
+        self.wanted_runs(&mut |_, _| Ok(true), each)
+    }
 
-    /// Visits the results of one run, one per object, always in the same order. May be called from inside the callback of [`Source::runs`],
-    /// and again.
+    /// As [`Source::runs`], without those that are not `wanted` by their owner and key; these are not mapped.
+    fn wanted_runs(
+        &self,
+        wanted: &mut dyn FnMut(&str, &RunKey) -> Result<bool>,
+        each: &mut dyn FnMut(SourceRun) -> Result<()>,
+    ) -> Result<()>;
+
+    /// What the source has of every run, in one read of it; empty where it does not tell.
+    fn contents(&self) -> Result<Contents> {
+        Ok(Contents::new())
+    }
+
+    /// Visits the results of one run, one per object, always in the same order, and gives their content. May be called from inside the
+    /// callback of [`Source::runs`], and again.
     ///
     /// A bad row comes as itself; an object of which an older row is bad comes both as that and as the object without it. An error that
     /// `each` returns ends the visit and is returned.
-    fn results(&self, run: &RunKey, each: &mut dyn FnMut(Result<RunResult, BadRow>) -> Result<()>) -> Result<()>;
+    fn results(&self, run: &RunKey, each: &mut dyn FnMut(Result<RunResult, BadRow>) -> Result<()>) -> Result<Content>;
 }

@@ -7,13 +7,14 @@ use crate::driver::{Driver, ErrorKind, Failure, Op};
 use crate::error::{Code, Error, Result};
 use crate::history::{BadRow, Run, RunResult};
 use crate::report::Reporter;
-use crate::store::local::{LocalStore, Sent};
+use crate::store::local::{Known, LocalStore, Sent};
 use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
 use crate::store::source::{Person, Source};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -320,11 +321,38 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let before = (self.report.failures.len(), self.report.conflicts.len(), self.results_seen());
-        let mut reading = reader::start(file.source, self.import.options.skip_errors);
+        let known = match &file.unchanged {
+            Some(file) => self.import.local.known(&self.store_id, &file.owner)?,
+            None => Known::new(),
+        };
+        let nothing_known = known.is_empty();
+        let mut reading = reader::start(file.source, known, self.import.options.skip_errors);
+        // Asked for while the source is read.
+        let mut there = match &file.unchanged {
+            Some(file) if !nothing_known => self.runs_there(&file.owner).await?,
+            _ => BTreeMap::new(),
+        };
+        let mut lacking = HashSet::new();
         while let Some(read) = reading.recv().await {
             match read {
                 Read::Batch(runs) => self.batch(runs).await?,
                 Read::Large(run, again) => self.large(*run, again, &mut reading).await?,
+                Read::Same(run_ids) => {
+                    for run_id in run_ids {
+                        match there.remove(&run_id) {
+                            Some(results_skipped) => {
+                                self.count(Outcome { run_id, word: THERE, results_skipped, ..Outcome::default() });
+                            }
+                            None => {
+                                lacking.insert(run_id);
+                            }
+                        }
+                    }
+                }
+                Read::End(again) => {
+                    // Where nobody listens any more, its error comes next.
+                    let _ = again.send(std::mem::take(&mut lacking));
+                }
                 Read::Failed(bad) => self.left_out(&bad.run_id.clone(), vec![bad]),
                 Read::Broken(error) => return Err(error),
                 // They follow a large run, which takes them all.
@@ -350,31 +378,36 @@ impl<'a> Work<'a> {
         if known != file.fingerprint || runs != found {
             return Ok(false);
         }
-        let (mut after, mut names) = (String::new(), vec![]);
+        let there = self.runs_there(&file.owner).await?;
+        if there.len() as u64 != runs {
+            return Ok(false);
+        }
+        for run_id in there.keys() {
+            self.import.reporter.item(run_id, THERE);
+        }
+        self.report.runs_skipped += runs;
+        self.report.results_skipped += results;
+        Ok(true)
+    }
+
+    /// The runs of an owner that the store has as the journal says, each with as many results as were sent at least; and that number.
+    async fn runs_there(&mut self, owner: &str) -> Result<BTreeMap<String, u64>> {
+        let mut whole = BTreeMap::new();
+        let mut after = String::new();
         loop {
-            let page = self.import.local.sent_runs(&self.store_id, &file.owner, &after, JOURNAL_PAGE)?;
-            let Some((last, _, _)) = page.last() else { break };
+            let page = self.import.local.sent_runs(&self.store_id, owner, &after, JOURNAL_PAGE)?;
+            let Some((last, _, _)) = page.last() else { return Ok(whole) };
             after = last.clone();
             let ids: Vec<&str> = page.iter().map(|(_, sent_as, _)| sent_as.as_str()).collect();
             let mut store = self.import.store();
             let there = store.runs(&ids).await?;
             let counts = store.count_results(&ids).await?;
-            let whole =
-                |(_, id, results): &(String, String, i64)| there.contains_key(id) && counts.get(id).copied().unwrap_or(0) >= *results;
-            if !page.iter().all(whole) {
-                return Ok(false);
+            for (run_id, sent_as, results) in &page {
+                if there.contains_key(sent_as) && counts.get(sent_as).copied().unwrap_or(0) >= *results {
+                    whole.insert(run_id.clone(), *results as u64);
+                }
             }
-            names.extend(page.into_iter().map(|(run_id, _, _)| run_id));
         }
-        if names.len() as u64 != runs {
-            return Ok(false);
-        }
-        for name in &names {
-            self.import.reporter.item(name, THERE);
-        }
-        self.report.runs_skipped += runs;
-        self.report.results_skipped += results;
-        Ok(true)
     }
 
     /// Lands a batch of whole runs.
@@ -490,6 +523,7 @@ impl<'a> Work<'a> {
                 total: results.len() as u64,
                 failures: vec![],
                 digest: run.digest.clone(),
+                content: run.content,
                 results,
             };
             if let Some(part) = self.land(&[part]).await?.pop() {
@@ -692,7 +726,10 @@ impl<'a> Work<'a> {
                     plan.results.push(Place { id: target.id, stamp, rows: run.results.iter().collect() });
                     outcome
                 }
-                Action::Merge if whole => Outcome::there(run),
+                Action::Merge if whole => {
+                    let noted = target.sent.as_ref().is_some_and(|sent| sent.content == run.content);
+                    Outcome { sent: if noted { None } else { self.to_journal(run, &target.id) }, ..Outcome::there(run) }
+                }
                 Action::Merge => self.merge(run, target, &mut plan).await?,
                 Action::Compare => self.compare(run, &target).await?,
                 Action::Conflict(reason) => Outcome::conflict(run, reason),
@@ -763,7 +800,7 @@ impl<'a> Work<'a> {
     }
 
     fn to_journal(&self, run: &ReadRun, id: &str) -> Option<Sent> {
-        Some(Sent { sent_as: id.into(), results: run.total, landing: self.landed + 1, digest: run.digest.clone() })
+        Some(Sent { sent_as: id.into(), results: run.total, landing: self.landed + 1, digest: run.digest.clone(), content: run.content })
     }
 
     fn imported(&self, run: &ReadRun, id: &str) -> Outcome {

@@ -114,6 +114,11 @@ fn results(file: &AmxCliFile, key: &RunKey) -> Vec<Result<RunResult, BadRow>> {
     all
 }
 
+fn content(file: &AmxCliFile, run: &SourceRun) -> u64 {
+    let results = file.results(&run.key, &mut |_| Ok(())).unwrap();
+    run.content.unwrap().wrapping_add(results.unwrap())
+}
+
 fn read(json: &Option<String>) -> Value {
     serde_json::from_str(json.as_deref().unwrap()).unwrap()
 }
@@ -520,12 +525,48 @@ fn results_can_be_read_from_within_the_visit_of_runs_and_twice() {
 }
 
 #[test]
+fn one_read_of_the_file_gives_the_content_that_mapping_each_run_gives() {
+    for name in ["history-amx-0.19.db", "history-amx-0.19-extreme.db"] {
+        let file = Fixture::real(name).open();
+        let contents = file.contents().unwrap();
+        let all = runs(&file);
+        let mapped = all.iter().map(|run| (run.key.local_id.unwrap(), content(&file, run))).collect();
+        assert_eq!(contents, mapped, "{name}");
+    }
+}
+
+#[test]
+fn the_content_of_a_run_changes_with_any_value_of_its_rows_and_of_no_others() {
+    let fixture = Fixture::real("history-amx-0.19.db");
+    let contents = || fixture.open().contents().unwrap();
+    let before = contents();
+    for change in [
+        "UPDATE run_results SET reasoning = 'other' WHERE id = (SELECT min(id) FROM run_results WHERE run_id = 2)",
+        "UPDATE analysis_runs SET status = 'failed' WHERE id = 2",
+        "DELETE FROM run_results WHERE id = (SELECT min(id) FROM run_results WHERE run_id = 2)",
+    ] {
+        let then = contents();
+        fixture.write(change);
+        let now = contents();
+        assert_ne!(now[&2], then[&2], "{change}");
+        assert!(before.iter().all(|(id, content)| *id == 2 || now[id] == *content), "{change}");
+    }
+}
+
+#[test]
+fn the_content_of_a_run_depends_on_who_stands_in_where_a_row_does_not_say() {
+    let fixture = Fixture::real("history-amx-0.19.db");
+    let other = Person { who: "other".into(), ..person() };
+    assert_ne!(AmxCliFile::open(&fixture.path(), &other).unwrap().contents().unwrap(), fixture.open().contents().unwrap());
+}
+
+#[test]
 fn an_error_of_the_visitor_ends_the_visit() {
     let file = Fixture::real("history-amx-0.19.db").open();
     let mut seen = 0;
     let stopped = file.runs(&mut |run| {
         seen += 1;
-        file.results(&run.key, &mut |_| Err(Error::internal("stop")))
+        file.results(&run.key, &mut |_| Err(Error::internal("stop"))).map(|_| ())
     });
     assert_eq!((stopped.unwrap_err(), seen), (Error::internal("stop"), 2));
 }

@@ -207,6 +207,8 @@ impl Store {
             _ => {
                 let url = url::Url::parse(&self.url).unwrap();
                 let mut command = Command::new("mariadb");
+                // Without a locale the client would take and give Latin-1.
+                command.arg("--default-character-set=utf8mb4");
                 command.args(["-N", "-B", "-h", url.host_str().unwrap(), "-P", &url.port().unwrap().to_string(), "-u", url.username()]);
                 command.env("MYSQL_PWD", url.password().unwrap());
                 command

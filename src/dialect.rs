@@ -7,7 +7,7 @@ use crate::model::{Column, Kind};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, State, UndefinedBehavior};
 use rust_embed::RustEmbed;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -160,6 +160,16 @@ pub enum Comments {
     Unsupported,
 }
 
+/// What keeps two migrations of one store apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockKind {
+    /// A lock of the engine's own, which it frees where the holder dies.
+    Engine,
+    /// A row that is renewed, and taken over where it is not.
+    Lease,
+}
+
 /// What limits a name.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,6 +240,8 @@ pub struct DialectData {
     pub indexes: bool,
     /// Whether one statement may add several columns, all or none.
     pub add_columns_at_once: bool,
+    /// What keeps two migrations apart.
+    pub lock: LockKind,
     /// Whether DDL can be rolled back.
     pub transactional_ddl: bool,
     /// The current time in UTC as RFC 3339 text, an SQL expression.

@@ -76,6 +76,20 @@ impl fmt::Display for Effect {
 }
 
 impl Effect {
+    /// What it is in a few words, for people.
+    pub fn brief(&self) -> String {
+        match self {
+            Effect::Table { table, .. } => format!("create table {table}"),
+            Effect::Columns { table, columns } => format!("add columns to {table} ({})", columns.join(", ")),
+            other => other.to_string(),
+        }
+    }
+
+    /// Whether the catalog can be asked for it.
+    pub fn in_catalog(&self) -> bool {
+        matches!(self, Effect::Table { .. } | Effect::Columns { .. } | Effect::Index { .. })
+    }
+
     /// Reads back what [`Effect`]'s `Display` writes, as it stands in a migration file.
     pub fn from_text(text: &str) -> Option<Effect> {
         let names = |list: &str| list.split(", ").map(str::to_string).collect::<Vec<_>>();
@@ -135,6 +149,11 @@ impl Renderer<'_> {
     /// The statement that makes the ledger.
     pub fn ledger_step(&self, model: &Model) -> Result<Step> {
         self.create_table(model, &model.ledger())
+    }
+
+    /// The statement that makes a table beside the model's, as the lock's.
+    pub fn table_step(&self, model: &Model, table: &Table) -> Result<Step> {
+        self.create_table(model, table)
     }
 
     /// What a version adds to the one before it: model(n) less model(n−1).

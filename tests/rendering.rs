@@ -4,7 +4,7 @@ mod common;
 mod lint;
 use amx_schema::dialect::{Backend, Comments, SchemaName};
 use amx_schema::driver::{self, Access};
-use amx_schema::migration::{Engine, Migrated, MigrationSet};
+use amx_schema::migration::{Engine, Holder, LEASE, LockOptions, Migrated, MigrationSet};
 use amx_schema::model::Model;
 use amx_schema::profile::Profile;
 use amx_schema::render::{Effect, Renderer, Step};
@@ -407,6 +407,10 @@ fn generate_refuses_such_a_model_and_writes_nothing() {
 
 // --- another model ---
 
+fn lock_options() -> LockOptions {
+    LockOptions { timeout: Duration::from_secs(30), lease: LEASE, holder: Holder { who: "tests".into(), ..Holder::default() } }
+}
+
 /// Migrates a store to a model's version and gives what was done.
 fn migrated(store: &Store, model: &Model, target: Option<u32>) -> Migrated {
     let backend: Backend = store.backend.parse().unwrap();
@@ -418,7 +422,7 @@ fn migrated(store: &Store, model: &Model, target: Option<u32>) -> Migrated {
     runtime.block_on(async {
         let mut driver = driver::connect(&profile, home.path(), Access::Create).await.unwrap();
         let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &schema, reporter: &Silent };
-        let done = engine.migrate(target, Duration::from_secs(30)).await.unwrap();
+        let done = engine.migrate(target, &lock_options()).await.unwrap();
         driver.close().await;
         done
     })

@@ -18,10 +18,12 @@ use crate::config::Config;
 use crate::dialect::{Backend, SchemaName};
 use crate::driver::{self, Access, Driver};
 use crate::error::{Code, Error, Result};
+use crate::migration::{Holder, LEASE, LockOptions};
 use crate::printer::Printer;
 use crate::profile::Profile;
 use directories::BaseDirs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What every command has at hand: the home folder, the global flags, and the printer.
 #[derive(Debug)]
@@ -94,6 +96,13 @@ impl Session {
             },
         };
         backend.dialect()?.schema_name(&given)
+    }
+
+    /// How this process takes the store's lock.
+    pub(crate) fn lock_options(&self, timeout: Duration) -> LockOptions {
+        let person = crate::identity::person();
+        let holder = Holder { who: person.who, hostname: person.hostname, pid: std::process::id(), since: None };
+        LockOptions { timeout, lease: LEASE, holder }
     }
 
     /// Connects to a target.

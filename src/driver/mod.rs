@@ -332,6 +332,9 @@ pub trait Driver: Send {
     /// Runs the parts in order in one transaction, taking them one at a time so that a large batch is never held as a whole.
     async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure>;
 
+    /// A second connection to the same database.
+    async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError>;
+
     /// Tries once, without waiting, to be the only holder of the lock of that name. The engine frees it where the holder dies.
     async fn try_lock(&mut self, name: &str) -> Result<bool, DriverError>;
 

@@ -90,6 +90,11 @@ impl Driver for MySql {
         Ok(transaction.commit().await.map_err(fold)?)
     }
 
+    async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError> {
+        let connection = open(&self.options).await?;
+        Ok(Box::new(MySql { connection, options: self.options.clone(), lock: None }))
+    }
+
     async fn try_lock(&mut self, name: &str) -> Result<bool, DriverError> {
         let mut connection = match self.lock.take() {
             Some(connection) => connection,

@@ -95,12 +95,18 @@ impl Driver for PostgreSql {
         Ok(transaction.commit().await.map_err(fold)?)
     }
 
+    async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError> {
+        let connection = open(&self.options).await?;
+        Ok(Box::new(PostgreSql { connection, options: self.options.clone(), lock: None }))
+    }
+
     async fn try_lock(&mut self, name: &str) -> Result<bool, DriverError> {
         let mut connection = match self.lock.take() {
             Some(connection) => connection,
             None => open(&self.options).await?,
         };
-        run(&mut connection, "BEGIN", &[]).await?;
+        // A server that ends idle transactions must not end this one.
+        run(&mut connection, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0", &[]).await?;
         let key = i64::from_ne_bytes(xxhash_rust::xxh3::xxh3_64(name.as_bytes()).to_ne_bytes());
         let rows = bound("SELECT pg_try_advisory_xact_lock($1)", &[key.into()]).fetch_all(&mut connection).await.map_err(fold)?;
         let got = rows.first().and_then(|row| row.try_get::<bool, _>(0).ok()).unwrap_or(false);

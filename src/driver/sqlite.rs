@@ -102,6 +102,13 @@ impl Driver for Sqlite {
         landed
     }
 
+    async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError> {
+        let path = self.connection.path().unwrap_or_default();
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fold)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(fold)?;
+        Ok(Box::new(Sqlite { connection, locked: false }))
+    }
+
     async fn try_lock(&mut self, _name: &str) -> Result<bool, DriverError> {
         self.connection.busy_timeout(Duration::ZERO).map_err(fold)?;
         let begun = self.connection.execute_batch("BEGIN IMMEDIATE").map_err(fold);

@@ -3,12 +3,14 @@
 //! Where DDL is transactional a version is one transaction. Elsewhere each step is asked for in the catalog first and the ledger row comes last,
 //! so that a run that was killed anywhere is finished by the next one.
 
+use super::lock::{Held, LockOptions, lock_table, lost};
+use super::steps::{self, Noted, Recorded, StepNote, StepState};
 use super::{Catalog, Migration, MigrationSet};
-use crate::dialect::SchemaName;
-use crate::driver::{Driver, DriverError, ErrorKind, Op, Value};
+use crate::dialect::{LiteralStyle, SchemaName};
+use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::Kind;
-use crate::render::{Effect, Renderer, Step};
+use crate::render::{Renderer, Step};
 use crate::report::Reporter;
 use futures_util::StreamExt;
 use minijinja::context;
@@ -21,8 +23,10 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The shortest and the longest pause between two tries for a lock.
-const LOCK_POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// How long one statement of a migration may take where the engine has such a limit.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3600);
+/// What is said of a step that the store has already.
+const THERE: &str = "already there";
 
 /// A version that was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -134,14 +138,14 @@ impl Engine<'_> {
             return Ok(steps);
         }
         let schema_step = renderer.schema_step(None)?;
-        let ledger_step = renderer.ledger_step(&self.set.model)?;
         if !self.schema_exists().await? {
             steps.extend(schema_step);
         }
-        if !state.exists {
-            steps.push(ledger_step);
-        }
         let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
+        if !catalog.has_table(&lock_table(&self.set.model).name) {
+            steps.extend(self.lock_steps()?);
+        }
+        steps.extend(self.ledger_steps()?.into_iter().filter(|step| !catalog.holds(&step.effect)));
         for migration in self.set.migrations.iter().filter(|migration| migration.version > state.version) {
             if target.is_none_or(|target| migration.version <= target) {
                 steps.extend(migration.steps_in(self.schema).into_iter().filter(|step| !catalog.holds(&step.effect)));
@@ -154,39 +158,34 @@ impl Engine<'_> {
     ///
     /// # Errors
     /// `locked` where the lock is not had within `lock_timeout`; those of [`Engine::state`]; `permission_denied`, `drift`, `statement_failed`.
-    pub async fn migrate(&mut self, target: Option<u32>, lock_timeout: Duration) -> Result<Migrated> {
+    pub async fn migrate(&mut self, target: Option<u32>, lock: &LockOptions) -> Result<Migrated> {
         let state = self.state().await?;
         let wanted = |pending: &Pending| target.is_none_or(|target| pending.version <= target);
         if !state.pending.iter().any(wanted) {
             return Ok(Migrated { from_version: state.version, to_version: state.version, applied: vec![], pending: state.pending });
         }
-        self.lock(lock_timeout).await?;
-        let migrated = self.migrate_locked(target).await;
-        let unlocked = self.driver.unlock().await;
+        let mut held = self.lock(lock).await?;
+        let migrated = self.migrate_locked(target, &mut held, lock.timeout).await;
+        let unlocked = self.unlock(held).await;
         let migrated = migrated?;
         unlocked?;
         Ok(migrated)
     }
 
-    async fn migrate_locked(&mut self, target: Option<u32>) -> Result<Migrated> {
-        let renderer = self.renderer();
-        let schema_step = renderer.schema_step(None)?;
-        let ledger_step = renderer.ledger_step(&self.set.model)?;
-        if let Some(step) = schema_step
-            && !self.schema_exists().await?
-        {
-            self.driver.execute(&step.sql, &[]).await.map_err(|error| self.schema_refused(error))?;
-        }
+    async fn migrate_locked(&mut self, target: Option<u32>, held: &mut Held, lock_timeout: Duration) -> Result<Migrated> {
+        self.make_schema().await?;
         let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
-        if !catalog.holds(&ledger_step.effect) {
-            catalog.admits(&ledger_step.effect)?;
-            self.driver.execute(&ledger_step.sql, &[]).await.map_err(|error| statement_error(error, &ledger_step))?;
+        for step in self.ledger_steps()?.iter().filter(|step| !catalog.holds(&step.effect)) {
+            catalog.admits(&step.effect)?;
+            self.make(step).await?;
         }
         // Another process may have migrated while this one waited for the lock.
         let before = self.state().await?;
-        let todo = before.pending.iter().filter(|pending| target.is_none_or(|target| pending.version <= target)).count();
-        self.reporter.begin(todo as u64);
-        let mut adapter = self.adapter(Mode::Run(catalog));
+        let wanted = |version: u32| version > before.version && target.is_none_or(|target| version <= target);
+        let todo = self.set.migrations.iter().filter(|migration| wanted(migration.version));
+        self.reporter.begin(todo.map(|migration| lines(&migration.steps)).sum());
+        let recorded = steps::recorded(self.driver, self.set, self.schema).await?;
+        let mut adapter = self.adapter(Mode::Run(Run { held, recorded, lock_timeout }));
         let ran = adapter.run(target).await;
         let applied = std::mem::take(&mut adapter.applied);
         self.reporter.end();
@@ -196,29 +195,28 @@ impl Engine<'_> {
         Ok(Migrated { from_version: before.version, to_version, applied, pending })
     }
 
-    /// Waits for the lock by trying again and again, never inside a statement: a blocked statement would hold back others.
-    async fn lock(&mut self, timeout: Duration) -> Result<()> {
-        let name = format!("{}.{}", self.schema.folded, self.set.model.name);
-        let (mut pause, longest) = LOCK_POLL;
-        let started = Instant::now();
-        let mut waiting = false;
-        loop {
-            if self.driver.try_lock(&name).await? {
-                return Ok(());
-            }
-            if started.elapsed() >= timeout {
-                return Err(Error::new(
-                    Code::Locked,
-                    format!("another process is migrating {}; it still held the lock after {} s", self.schema.given, timeout.as_secs()),
-                    "wait for it and run the same command again, or give a longer --lock-timeout",
-                ));
-            }
-            if !waiting {
-                self.reporter.warn("another process is migrating this store; waiting for it");
-                waiting = true;
-            }
-            tokio::time::sleep(pause.min(timeout.saturating_sub(started.elapsed()))).await;
-            pause = (pause * 2).min(longest);
+    /// The statements that make the tables of what was applied.
+    fn ledger_steps(&self) -> Result<[Step; 2]> {
+        let renderer = self.renderer();
+        Ok([renderer.ledger_step(&self.set.model)?, renderer.table_step(&self.set.model, &steps::steps_table(&self.set.model))?])
+    }
+
+    /// Makes the schema where it is absent.
+    pub(super) async fn make_schema(&mut self) -> Result<()> {
+        if let Some(step) = self.renderer().schema_step(None)?
+            && !self.schema_exists().await?
+        {
+            self.driver.execute(&step.sql, &[]).await.map_err(|error| self.schema_refused(error))?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement that makes something beside the versions. What is there already, as by another process at the same moment, is what was
+    /// wanted.
+    pub(super) async fn make(&mut self, step: &Step) -> Result<()> {
+        match self.driver.execute(&step.sql, &[]).await {
+            Err(error) if !matches!(error.kind, ErrorKind::Exists | ErrorKind::Duplicate) => Err(statement_error(error, step)),
+            _ => Ok(()),
         }
     }
 
@@ -265,7 +263,7 @@ impl Engine<'_> {
         Renderer { dialect: self.set.dialect, schema: self.schema }
     }
 
-    fn adapter(&mut self, mode: Mode) -> Adapter<'_> {
+    fn adapter<'s>(&'s mut self, mode: Mode<'s>) -> Adapter<'s> {
         Adapter {
             driver: self.driver,
             set: self.set,
@@ -281,11 +279,18 @@ impl Engine<'_> {
 }
 
 /// What the adapter does with a version that refinery hands it.
-enum Mode {
+enum Mode<'a> {
     /// Only notes it.
     Plan,
-    /// Runs the steps of it that the catalog does not show yet.
-    Run(Catalog),
+    /// Runs the steps of it that the store was not given yet.
+    Run(Run<'a>),
+}
+
+/// What a version is run with.
+struct Run<'a> {
+    held: &'a mut Held,
+    recorded: Recorded,
+    lock_timeout: Duration,
 }
 
 /// Our side of refinery: it asks for the ledger, and it hands on one version after the other with the ledger row to write.
@@ -294,7 +299,7 @@ struct Adapter<'a> {
     set: &'a MigrationSet,
     schema: &'a SchemaName,
     reporter: &'a dyn Reporter,
-    mode: Mode,
+    mode: Mode<'a>,
     ledger_exists: bool,
     /// Number and name of what the ledger holds.
     found: Vec<(u32, String)>,
@@ -313,10 +318,38 @@ impl Adapter<'_> {
         let target = target.map_or(Target::Latest, |target| Target::Version(target as i32));
         let mut runner = Runner::new(&migrations).set_target(target);
         runner.set_migration_table_name(ledger);
-        match runner.run_async(self).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.explained(&error)),
+        let Err(error) = runner.run_async(self).await else { return Ok(()) };
+        let mut explained = self.explained(&error);
+        if let RefineryKind::DivergentVersion(_, ours) = error.kind() {
+            let differing = self.differing(ours.version()).await?;
+            explained.message.push_str(&differing);
         }
+        Err(explained)
+    }
+
+    /// Which statements of a version are not those that the store was given, as far as it has noted them.
+    async fn differing(&mut self, version: i32) -> Result<String> {
+        let Some(migration) = self.set.migrations.iter().find(|migration| i32::try_from(migration.version) == Ok(version)) else {
+            return Ok(String::new());
+        };
+        let recorded = steps::recorded(self.driver, self.set, self.schema).await?;
+        let given: Vec<&str> =
+            recorded.range((migration.version, 0)..=(migration.version, u32::MAX)).map(|(_, noted)| noted.checksum.as_str()).collect();
+        if given.is_empty() {
+            return Ok(String::new());
+        }
+        let checksums = self.checksums(migration);
+        let new = migration.steps.iter().zip(&checksums).filter(|(_, checksum)| !given.contains(&checksum.as_str()));
+        let mut parts: Vec<String> = new.map(|(step, _)| step.effect.brief()).collect();
+        let gone = given.iter().filter(|checksum| !checksums.iter().any(|ours| ours == *checksum)).count();
+        if gone > parts.len() {
+            parts.push(format!("{} that the store was given and this build lacks", gone - parts.len()));
+        }
+        Ok(if parts.is_empty() { "; the order of its statements differs".into() } else { format!("; what differs: {}", parts.join(", ")) })
+    }
+
+    fn checksums(&self, migration: &Migration) -> Vec<String> {
+        steps::checksums(migration, self.set.dialect.literal != LiteralStyle::Doubled)
     }
 
     /// refinery's error in our words; one of ours comes back as it went in.
@@ -381,49 +414,190 @@ impl Adapter<'_> {
         Ok(migrations)
     }
 
-    async fn apply(&mut self, migration: &Migration, ledger_row: &str) -> Result<()> {
-        let Mode::Run(catalog) = &self.mode else {
+    async fn apply(&mut self, migration: &Migration) -> Result<()> {
+        if matches!(self.mode, Mode::Plan) {
             self.planned.push(Pending { version: migration.version, name: migration.name.clone() });
             return Ok(());
-        };
+        }
         let started = Instant::now();
-        let mut steps = migration.steps_in(self.schema);
+        let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
+        let steps = migration.steps_in(self.schema);
         for step in &steps {
             catalog.admits(&step.effect)?;
         }
-        steps.retain(|step| !catalog.holds(&step.effect));
-        let row = Step { effect: Effect::Ledger { version: migration.version }, sql: ledger_row.into() };
-        steps.push(row);
-        for step in &steps {
-            self.reporter.detail(&step.sql);
-        }
-        match self.set.dialect.transactional_ddl {
-            true => self.in_one_transaction(steps).await?,
-            false => self.step_by_step(steps).await?,
+        let (set, schema) = (self.set, self.schema);
+        let numbered: Vec<_> = (1..).zip(steps.into_iter().zip(self.checksums(migration))).collect();
+        let Mode::Run(run) = &mut self.mode else { return Ok(()) };
+        let ledger = context! {
+            ledger => set.model.ledger().name, lock => lock_table(&set.model).name, fence => run.held.fence,
+            version => migration.version, name => migration.name.as_str(), checksum => migration.checksum(),
+        };
+        let ledger = set.dialect.render("ledger_write.sql", schema, ledger)?;
+        let work = Work { driver: self.driver, set, schema, reporter: self.reporter, run, version: migration.version, catalog };
+        match set.dialect.transactional_ddl {
+            true => work.in_one_transaction(numbered, ledger).await?,
+            false => work.step_by_step(numbered, &ledger).await?,
         }
         let ms = started.elapsed().as_millis() as u64;
-        self.reporter.item(&format!("V{}__{}", migration.version, migration.name), "ok");
         self.applied.push(Applied { version: migration.version, name: migration.name.clone(), ms });
         Ok(())
     }
+}
 
-    async fn in_one_transaction(&mut self, steps: Vec<Step>) -> Result<()> {
-        let ops = steps.into_iter().map(|step| Ok(Op::Execute { sql: step.sql, params: vec![], expect: None }));
-        self.driver.atomic(futures_util::stream::iter(ops).boxed()).await.map_err(Error::from)
+/// One version at work.
+struct Work<'w, 'r> {
+    driver: &'w mut dyn Driver,
+    set: &'w MigrationSet,
+    schema: &'w SchemaName,
+    reporter: &'w dyn Reporter,
+    run: &'w mut Run<'r>,
+    version: u32,
+    catalog: Catalog,
+}
+
+/// What is said of steps: one line for those that follow each other and read alike, as the comments of one table do.
+#[derive(Default)]
+struct Said {
+    open: Option<(String, bool)>,
+    lines: Vec<(String, &'static str)>,
+}
+
+impl Said {
+    /// Takes in a step, and gives the line of those before it where it begins another.
+    fn next(&mut self, label: String, there: bool) -> Option<(String, &'static str)> {
+        match &mut self.open {
+            Some((open, all_there)) if *open == label => {
+                *all_there &= there;
+                None
+            }
+            _ => self.open.replace((label, there)).map(Said::line),
+        }
     }
 
-    async fn step_by_step(&mut self, steps: Vec<Step>) -> Result<()> {
-        for step in steps {
-            if let Effect::Ledger { .. } = step.effect {
-                self.driver.execute(&step.sql, &[]).await.map_err(|error| statement_error(error, &step))?;
-            } else if let Err(error) = self.driver.execute(&step.sql, &[]).await {
-                // What is there already is what was wanted; anything else stops before the ledger row.
-                if error.kind != ErrorKind::Exists {
-                    return Err(statement_error(error, &step));
-                }
+    fn last(&mut self) -> Option<(String, &'static str)> {
+        self.open.take().map(Said::line)
+    }
+
+    fn line((label, there): (String, bool)) -> (String, &'static str) {
+        (label, if there { THERE } else { "ok" })
+    }
+}
+
+/// How many lines will be said of steps.
+fn lines(steps: &[Step]) -> u64 {
+    let changes = steps.windows(2).filter(|pair| pair[0].effect.brief() != pair[1].effect.brief()).count();
+    (changes + usize::from(!steps.is_empty())) as u64
+}
+
+/// A step with its number and checksum.
+type Numbered = (u32, (Step, String));
+
+impl Work<'_, '_> {
+    /// All steps, their notes and the ledger's row, or none of it.
+    async fn in_one_transaction(self, steps: Vec<Numbered>, ledger: String) -> Result<()> {
+        let plain = |sql: String| Op::Execute { sql, params: vec![], expect: None };
+        let one = |sql: String| Op::Execute { sql, params: vec![], expect: Some(1) };
+        let mut ops: Vec<Op<'_>> = self.timeouts()?.into_iter().map(plain).collect();
+        ops.push(one(self.run.held.proof().into()));
+        let mut said = Said::default();
+        for (number, (step, checksum)) in steps {
+            ops.push(one(self.note(number, &checksum, StepState::Done)?));
+            let there = self.catalog.holds(&step.effect);
+            let line = said.next(self.label(&step), there);
+            said.lines.extend(line);
+            if !there {
+                self.reporter.detail(&step.sql);
+                ops.push(plain(step.sql));
             }
         }
+        ops.push(one(ledger));
+        let landed = self.driver.atomic(futures_util::stream::iter(ops.into_iter().map(Ok)).boxed()).await;
+        landed.map_err(|failure| match failure {
+            Failure::Overtaken => lost(),
+            failure => failure.into(),
+        })?;
+        let last = said.last();
+        said.lines.extend(last);
+        said.lines.iter().for_each(|(label, word)| self.reporter.item(label, word));
         Ok(())
+    }
+
+    /// One step after the other, each noted before and after, and the ledger's row last. A step that an earlier run came to is looked up: in the
+    /// catalog where that can tell, else in the notes.
+    async fn step_by_step(mut self, steps: Vec<Numbered>, ledger: &str) -> Result<()> {
+        for sql in self.timeouts()? {
+            self.driver.execute(&sql, &[]).await?;
+        }
+        let mut said = Said::default();
+        for (number, (step, checksum)) in steps {
+            let noted = self.run.recorded.get(&(self.version, number)).is_some_and(|noted| noted.done && noted.checksum == checksum);
+            let there = match step.effect.in_catalog() {
+                true => self.catalog.holds(&step.effect),
+                false => noted,
+            };
+            if !there {
+                self.fenced(&self.note(number, &checksum, StepState::Begun)?).await?;
+                self.run.recorded.insert((self.version, number), Noted { checksum: checksum.clone(), done: false });
+                self.reporter.detail(&step.sql);
+                self.run_step(&step).await?;
+            }
+            if !there || !noted {
+                self.fenced(&self.note(number, &checksum, StepState::Done)?).await?;
+            }
+            if let Some((label, word)) = said.next(self.label(&step), there) {
+                self.reporter.item(&label, word);
+            }
+        }
+        self.fenced(ledger).await?;
+        if let Some((label, word)) = said.last() {
+            self.reporter.item(&label, word);
+        }
+        Ok(())
+    }
+
+    async fn run_step(&mut self, step: &Step) -> Result<()> {
+        match self.run.held.execute(self.driver, &step.sql).await {
+            // What is there already is what was wanted; anything else stops before the ledger row.
+            Err(error) if error.kind != ErrorKind::Exists => return Err(statement_error(error, step)),
+            _ => {}
+        }
+        if !step.effect.in_catalog() {
+            return Ok(());
+        }
+        self.catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
+        match self.catalog.holds(&step.effect) {
+            true => Ok(()),
+            false => Err(Error::new(
+                Code::StatementFailed,
+                format!("the database took the statement to {}, and its catalog does not show it", step.effect.brief()),
+                "run the same command again; where it stays so, compare the store with `amx-schema diff`",
+            )),
+        }
+    }
+
+    /// Runs a write that touches one row where the lock is still had.
+    async fn fenced(&mut self, sql: &str) -> Result<()> {
+        match self.driver.execute(sql, &[]).await? {
+            1 => Ok(()),
+            _ => Err(lost()),
+        }
+    }
+
+    fn note(&self, number: u32, checksum: &str, state: StepState) -> Result<String> {
+        let noted_before = self.run.recorded.contains_key(&(self.version, number));
+        steps::note(self.set, self.schema, self.run.held, &StepNote { version: self.version, number, checksum, state, noted_before })
+    }
+
+    /// How long the statements may wait for locks, and how long each may take. Empty where the engine has no such limits.
+    fn timeouts(&self) -> Result<Vec<String>> {
+        let lock_seconds = self.run.lock_timeout.as_secs().max(1);
+        let context = context! { lock_seconds, statement_seconds => STATEMENT_TIMEOUT.as_secs() };
+        let text = self.set.dialect.render("timeouts.sql", self.schema, context)?;
+        Ok(text.lines().map(str::to_string).collect())
+    }
+
+    fn label(&self, step: &Step) -> String {
+        format!("V{} {}", self.version, step.effect.brief())
     }
 }
 
@@ -444,11 +618,12 @@ impl AsyncTransaction for Adapter<'_> {
 
     async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize> {
         let queries: Vec<&str> = queries.filter(|query| !query.is_empty()).collect();
-        let [normalized, ledger_row] = queries[..] else { return Ok(0) };
+        // The second is refinery's own ledger row; ours is written only while the lock is had.
+        let [normalized, _] = queries[..] else { return Ok(0) };
         let set = self.set;
         let by_text: BTreeMap<_, _> = set.migrations.iter().map(|migration| (migration.refinery.sql(), migration)).collect();
         let migration = by_text.get(&Some(normalized)).ok_or_else(|| Error::internal("refinery ran a migration that it was not given"))?;
-        self.apply(migration, ledger_row).await?;
+        self.apply(migration).await?;
         Ok(queries.len())
     }
 }

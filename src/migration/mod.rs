@@ -3,11 +3,14 @@
 mod catalog;
 mod engine;
 mod files;
+mod lock;
+mod steps;
 mod tokens;
 
 pub use catalog::Catalog;
 pub use engine::{Applied, Engine, Migrated, Pending, StoreState};
 pub use files::{Folder, Written};
+pub use lock::{Holder, LEASE, LockOptions, LockState};
 
 use crate::dialect::{Backend, Dialect, LiteralStyle, SCHEMA_PLACEHOLDER, SchemaName};
 use crate::error::{Error, Result};

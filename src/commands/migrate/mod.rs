@@ -1,5 +1,7 @@
 //! `migrate`
 
+mod lock;
+
 use super::{Session, StoreTarget};
 use crate::driver::Access;
 use crate::error::{Code, Error, Result};
@@ -12,7 +14,10 @@ use serde::Serialize;
 
 /// Apply pending migrations under a lock. For CI: it asks nothing.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Apply nothing; exit 3 where something is pending.
     #[arg(long, conflicts_with = "dry_run")]
     check: bool,
@@ -27,6 +32,12 @@ pub struct Args {
     lock_timeout: humantime::Duration,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    #[command(subcommand)]
+    Lock(lock::Action),
+}
+
 #[derive(Serialize)]
 struct Outcome {
     backend: &'static str,
@@ -38,6 +49,9 @@ struct Outcome {
 }
 
 pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
+    if let Some(Action::Lock(action)) = &args.action {
+        return lock::run(session, action).await;
+    }
     let target = session.target()?;
     let set = MigrationSet::embedded(target.profile.backend)?;
     if let Some(number) = args.target.filter(|&number| number == 0 || number > set.latest()) {
@@ -70,7 +84,7 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         session.printer.result(&outcome(state.version, state.version, vec![], state.pending), shown)?;
         failed.map_err(|error| Error { code: Code::PendingMigrations, ..error })?;
     } else {
-        let migrated = engine.migrate(args.target, args.lock_timeout.into()).await?;
+        let migrated = engine.migrate(args.target, &session.lock_options(args.lock_timeout.into())).await?;
         if !migrated.applied.is_empty() && migrated.pending.is_empty() {
             SharedStore::new(driver.as_mut(), set.dialect, &target.schema).mint_store_id().await?;
         }

@@ -1,0 +1,3 @@
+{# Whoever had it finds another number where it writes next. -#}
+UPDATE {{ table(lock) }} SET {{ ident("fence") }} = {{ fence }} + 1, {{ ident("beat") }} = 0, {{ ident("who") }} = NULL, {{ ident("hostname") }} = NULL, {{ ident("pid") }} = NULL, {{ ident("since") }} = NULL
+WHERE {{ ident("item") }} = 'migrate' AND {{ ident("fence") }} = {{ fence }}

@@ -1,0 +1,1 @@
+SELECT {{ ident("version") }}, {{ ident("step") }}, {{ ident("checksum") }}, {{ ident("state") }} FROM {{ table(steps) }}

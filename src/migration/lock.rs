@@ -1,0 +1,352 @@
+//! The lock that one migration holds.
+//!
+//! It is the engine's own where there is one, which the engine frees where the holder dies, else a lease: a row that is renewed, and that a
+//! waiter takes over once it has seen it unchanged for as long as the lease lasts. No clock is compared with another. In both cases the row
+//! says who holds the lock, and has a number, the fence, that goes up with each holder: whoever was paused and has lost the lock finds another
+//! number at its next write, which is then refused.
+
+use super::Engine;
+use crate::dialect::LockKind;
+use crate::driver::{Driver, DriverError, ErrorKind, Value};
+use crate::error::{Code, Error, Result};
+use crate::model::{Column, Kind, Model, Table};
+use crate::render::{Effect, Renderer, Step};
+use minijinja::context;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// The shortest and the longest pause between two tries for a lock.
+const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// How long a lease lasts without being renewed.
+pub const LEASE: Duration = Duration::from_secs(20);
+
+/// Who holds, or wants to hold, the lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// The person: `AMX_USER`, else the login name. Not empty.
+    pub who: String,
+    /// The machine.
+    pub hostname: String,
+    /// The process.
+    pub pid: u32,
+    /// Since when, as RFC 3339 text of the database's clock; none before it holds.
+    pub since: Option<String>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {}, process {}", self.who, self.hostname, self.pid)?;
+        self.since.iter().try_for_each(|since| write!(f, ", since {since}"))
+    }
+}
+
+/// How the lock is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockOptions {
+    /// How long another holder is waited for.
+    pub timeout: Duration,
+    /// How long a lease lasts without being renewed.
+    pub lease: Duration,
+    /// Who wants it.
+    pub holder: Holder,
+}
+
+/// Whether the lock is held, and by whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LockState {
+    /// Whether it is held.
+    pub held: bool,
+    /// What keeps others out.
+    pub kind: LockKind,
+    /// Who holds it, where the row tells; SQLite shows nobody what a writer has not committed.
+    pub holder: Option<Holder>,
+    /// The number of its holders so far.
+    pub fence: i64,
+}
+
+/// The table with the lock's row.
+pub(super) fn lock_table(model: &Model) -> Table {
+    let nullable = |column: Column| Column { null: true, ..column };
+    table(
+        format!("{}_lock", model.name),
+        "Who is migrating this store, in one row.",
+        &["item"],
+        vec![
+            column("item", Kind::Key, Some(64), "What the lock is for: migrate."),
+            column("fence", Kind::Integer, None, "Goes up with each holder."),
+            column("beat", Kind::Integer, None, "Goes up while the holder is at work."),
+            nullable(column("who", Kind::Key, Some(255), "Who holds it; null where nobody does.")),
+            nullable(column("hostname", Kind::Key, Some(255), "Machine of the holder.")),
+            nullable(column("pid", Kind::Integer, None, "Process of the holder.")),
+            nullable(column("since", Kind::Key, Some(64), "Since when it is held, as RFC 3339 text.")),
+        ],
+    )
+}
+
+/// A table of ours beside the model's.
+pub(super) fn table(name: String, comment: &str, key: &[&str], columns: Vec<Column>) -> Table {
+    let primary_key = key.iter().map(|name| (*name).into()).collect();
+    Table { name, comment: comment.into(), since: 1, primary_key, references: vec![], columns, indexes: vec![] }
+}
+
+/// A column of such a table, not null.
+pub(super) fn column(name: &str, kind: Kind, length: Option<u32>, comment: &str) -> Column {
+    Column {
+        name: name.into(),
+        kind,
+        length,
+        bytes: length,
+        sql_type: None,
+        default: None,
+        null: false,
+        comment: comment.into(),
+        since: None,
+    }
+}
+
+/// The lock, had.
+pub(super) struct Held {
+    /// The number that this holder got.
+    pub fence: i64,
+    /// Where the lock is a lease: a second connection that renews it while the first one works, and how often.
+    renewer: Option<(Box<dyn Driver>, Duration)>,
+    renew: String,
+}
+
+impl Held {
+    /// Runs a statement, and renews the lease as long as that takes.
+    pub async fn execute(&mut self, driver: &mut dyn Driver, sql: &str) -> Result<u64, DriverError> {
+        let work = driver.execute(sql, &[]);
+        let Some((renewer, every)) = &mut self.renewer else { return work.await };
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                // One that is lost is found at the next write of the ledger, which is refused.
+                () = tokio::time::sleep(*every) => drop(renewer.execute(&self.renew, &[]).await),
+            }
+        }
+    }
+
+    /// The statement that shows that the lock is still had: it touches one row then. It keeps the row from changing hands until its transaction
+    /// ends.
+    pub fn proof(&self) -> &str {
+        &self.renew
+    }
+}
+
+/// The lock's row as it is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct LockRow {
+    fence: i64,
+    beat: i64,
+    holder: Option<Holder>,
+}
+
+impl Engine<'_> {
+    /// Waits for the lock by trying again and again, never inside a statement: a blocked statement would hold back others, as CREATE INDEX
+    /// CONCURRENTLY does that waits for it in turn.
+    pub(super) async fn lock(&mut self, options: &LockOptions) -> Result<Held> {
+        let (mut pause, longest) = POLL;
+        let started = Instant::now();
+        let mut waiting = false;
+        let mut seen: Option<(LockRow, Instant)> = None;
+        loop {
+            let tried = match self.set.dialect.lock {
+                LockKind::Engine => self.try_engine_lock(options).await,
+                LockKind::Lease => self.try_lease(options, &mut seen).await,
+            };
+            match tried {
+                Ok(Some(held)) => return Ok(held),
+                // Another process is making the same tables at this moment.
+                Err(error) if error.code == Code::Locked => {}
+                Err(error) => return Err(error),
+                Ok(None) => {}
+            }
+            let holder = match started.elapsed() >= options.timeout || !waiting {
+                true => self.lock_row().await.ok().flatten().and_then(|row| row.holder),
+                false => None,
+            };
+            let by = holder.map_or("another process".into(), |holder| holder.to_string());
+            if started.elapsed() >= options.timeout {
+                return Err(Error::new(
+                    Code::Locked,
+                    format!("{by} is migrating {}, and still held the lock after {} s", self.schema.given, options.timeout.as_secs()),
+                    "wait for it and run the same command again, or give a longer --lock-timeout; `amx-schema migrate lock status` shows the lock",
+                ));
+            }
+            if !waiting {
+                self.reporter.warn(&format!("{by} is migrating this store; waiting for it"));
+                waiting = true;
+            }
+            tokio::time::sleep(pause.min(options.timeout.saturating_sub(started.elapsed()))).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// Gives the lock back. Where that cannot be said any more, the engine frees its own lock and a lease runs out.
+    pub(super) async fn unlock(&mut self, held: Held) -> Result<()> {
+        let release = self.lock_sql("lock_release.sql", context! { fence => held.fence })?;
+        if let Err(error) = self.driver.execute(&release, &[]).await {
+            self.reporter.warn(&format!("the lock could not be given back: {error}"));
+        }
+        if let Some((renewer, _)) = held.renewer {
+            renewer.close().await;
+        }
+        match self.set.dialect.lock {
+            LockKind::Engine => Ok(self.driver.unlock().await?),
+            LockKind::Lease => Ok(()),
+        }
+    }
+
+    /// Whether the lock is held now, and by whom.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn lock_state(&mut self) -> Result<LockState> {
+        let kind = self.set.dialect.lock;
+        let free = match kind {
+            LockKind::Engine => {
+                let free = self.driver.try_lock(&self.lock_name()).await?;
+                if free {
+                    self.driver.unlock().await?;
+                }
+                Some(free)
+            }
+            LockKind::Lease => None,
+        };
+        let row = self.lock_row().await?;
+        let fence = row.as_ref().map_or(0, |row| row.fence);
+        // A holder that was killed leaves its name behind where the engine has freed the lock.
+        let holder = row.and_then(|row| row.holder).filter(|_| free != Some(true));
+        Ok(LockState { held: free.map_or(holder.is_some(), |free| !free), kind, holder, fence })
+    }
+
+    /// Takes the lock from whoever has it: the row is freed and its number goes up, so that the old holder's next write is refused. A lock of
+    /// the engine's own stays with its session until that ends. Gives the state before and after.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn release_lock(&mut self) -> Result<(LockState, LockState)> {
+        let before = self.lock_state().await?;
+        if let Some(row) = self.lock_row().await? {
+            let release = self.lock_sql("lock_release.sql", context! { fence => row.fence })?;
+            self.driver.execute(&release, &[]).await?;
+        }
+        Ok((before, self.lock_state().await?))
+    }
+
+    /// The statements that make the lock's table.
+    pub(super) fn lock_steps(&self) -> Result<Vec<Step>> {
+        let table = lock_table(&self.set.model);
+        let (dialect, effect) = (self.set.dialect, Effect::Table { table: table.name.clone(), columns: vec![], indexes: vec![] });
+        let at_once = dialect.lock == LockKind::Lease && !dialect.transactional_ddl;
+        if at_once {
+            let columns: Vec<_> = table
+                .columns
+                .iter()
+                .map(|column| context! { name => column.name.as_str(), type => dialect.sql_type(column), null => column.null })
+                .collect();
+            return Ok(vec![Step { effect, sql: self.lock_sql("lock_create.sql", context! { columns })? }]);
+        }
+        let create = Renderer { dialect, schema: self.schema }.table_step(&self.set.model, &table)?;
+        Ok(vec![create, Step { effect, sql: self.lock_sql("lock_seed.sql", context! {})? }])
+    }
+
+    fn lock_name(&self) -> String {
+        format!("{}.{}", self.schema.folded, self.set.model.name)
+    }
+
+    fn lock_sql(&self, template: &str, context: minijinja::Value) -> Result<String> {
+        self.set.dialect.render(template, self.schema, context! { lock => lock_table(&self.set.model).name, ..context })
+    }
+
+    async fn lock_row(&mut self) -> Result<Option<LockRow>> {
+        let sql = self.lock_sql("lock_row.sql", context! {})?;
+        let kinds = [Kind::Integer, Kind::Integer, Kind::Key, Kind::Key, Kind::Integer, Kind::Key];
+        let rows = match self.driver.query(&sql, &[], &kinds).await {
+            Err(error) if error.kind == ErrorKind::Missing => return Ok(None),
+            rows => rows?,
+        };
+        Ok(rows.into_iter().next().and_then(|row| {
+            let [fence, beat, who, hostname, pid, since] = <[Value; 6]>::try_from(row).ok()?;
+            let holder = who.into_text().map(|who| Holder {
+                who,
+                hostname: hostname.into_text().unwrap_or_default(),
+                pid: pid.as_integer().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
+                since: since.into_text(),
+            });
+            Some(LockRow { fence: fence.as_integer()?, beat: beat.as_integer()?, holder })
+        }))
+    }
+
+    async fn try_engine_lock(&mut self, options: &LockOptions) -> Result<Option<Held>> {
+        if !self.driver.try_lock(&self.lock_name()).await? {
+            return Ok(None);
+        }
+        let taken = self.take_row(options).await;
+        if !matches!(taken, Ok(Some(_))) {
+            self.driver.unlock().await?;
+        }
+        taken
+    }
+
+    /// Under the engine's lock nobody else takes the row, but `release_lock` may free it.
+    async fn take_row(&mut self, options: &LockOptions) -> Result<Option<Held>> {
+        let row = self.lock_row_or_make().await?;
+        self.take(&row, options).await
+    }
+
+    async fn try_lease(&mut self, options: &LockOptions, seen: &mut Option<(LockRow, Instant)>) -> Result<Option<Held>> {
+        let row = self.lock_row_or_make().await?;
+        if row.holder.is_some() {
+            let since = match seen {
+                Some((known, since)) if *known == row => *since,
+                _ => seen.insert((row.clone(), Instant::now())).1,
+            };
+            if since.elapsed() < options.lease {
+                return Ok(None);
+            }
+            self.reporter.warn("the holder of the lock has not been heard of for longer than its lease; taking over");
+        }
+        self.take(&row, options).await
+    }
+
+    async fn lock_row_or_make(&mut self) -> Result<LockRow> {
+        if let Some(row) = self.lock_row().await? {
+            return Ok(row);
+        }
+        self.make_schema().await?;
+        for step in self.lock_steps()? {
+            self.make(&step).await?;
+        }
+        self.lock_row()
+            .await?
+            .ok_or_else(|| Error::new(Code::Locked, "the lock's row is being made by another process", "run the same command again"))
+    }
+
+    async fn take(&mut self, row: &LockRow, options: &LockOptions) -> Result<Option<Held>> {
+        let Holder { who, hostname, pid, .. } = &options.holder;
+        let cut = |text: &str| text.chars().take(255).collect::<String>();
+        let params = [cut(who).into(), cut(hostname).into(), i64::from(*pid).into()];
+        let take = self.lock_sql("lock_take.sql", context! { fence => row.fence, beat => row.beat })?;
+        if self.driver.execute(&take, &params).await? != 1 {
+            return Ok(None);
+        }
+        let fence = row.fence + 1;
+        let renewer = match self.set.dialect.lock {
+            LockKind::Engine => None,
+            LockKind::Lease => Some((self.driver.another().await?, options.lease / 4)),
+        };
+        Ok(Some(Held { fence, renewer, renew: self.lock_sql("lock_renew.sql", context! { fence })? }))
+    }
+}
+
+/// The error of a holder that was overtaken.
+pub(super) fn lost() -> Error {
+    Error::new(
+        Code::Locked,
+        "this process lost the lock to another one while it was paused, and wrote nothing after that",
+        "the other process finishes the migration; run the same command again to see",
+    )
+}

@@ -1,0 +1,99 @@
+//! The step ledger: which statements of a version a store was given. It tells a later run where one that was killed stood, also for statements
+//! that leave no trace in the catalog, and it names the statements that differ where a released migration was changed.
+
+use super::lock::{Held, column, lock_table, table};
+use super::{Migration, MigrationSet};
+use crate::dialect::SchemaName;
+use crate::driver::{Driver, ErrorKind, Value};
+use crate::error::Result;
+use crate::migration::tokens;
+use crate::model::{Kind, Model, Table};
+use minijinja::context;
+use std::collections::BTreeMap;
+
+/// How far a step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StepState {
+    /// It is about to run, or ran and was not looked up yet.
+    Begun,
+    /// It ran, and the catalog shows what it brings about where it can.
+    Done,
+}
+
+impl StepState {
+    fn word(self) -> &'static str {
+        match self {
+            StepState::Begun => "begun",
+            StepState::Done => "done",
+        }
+    }
+}
+
+/// What a store has noted of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// The checksum of its tokens.
+    pub checksum: String,
+    /// Whether it is done.
+    pub done: bool,
+}
+
+/// What a store has noted, by version and number of the step, counted from 1.
+pub(super) type Recorded = BTreeMap<(u32, u32), Noted>;
+
+/// The table of the steps.
+pub(super) fn steps_table(model: &Model) -> Table {
+    table(
+        format!("{}_steps", model.name),
+        "The statements of each migration that this store was given.",
+        &["version", "step"],
+        vec![
+            column("version", Kind::Integer, None, "Number of the migration."),
+            column("step", Kind::Integer, None, "Number of the statement in it, from 1."),
+            column("checksum", Kind::Key, Some(64), "Checksum of its tokens."),
+            column("state", Kind::Key, Some(64), "begun or done."),
+            column("noted_on", Kind::Key, Some(64), "When that was noted, as RFC 3339 text."),
+        ],
+    )
+}
+
+/// The checksum of each statement of a migration, in order; the same in every schema.
+pub(super) fn checksums(migration: &Migration, backslash_escapes: bool) -> Vec<String> {
+    let checksum = |sql: &str| format!("{:016x}", xxhash_rust::xxh3::xxh3_64(tokens::normalized(sql, backslash_escapes).as_bytes()));
+    migration.steps.iter().map(|step| checksum(&step.sql)).collect()
+}
+
+/// What the store has noted; nothing where it has no step ledger, as after a script.
+pub(super) async fn recorded(driver: &mut dyn Driver, set: &MigrationSet, schema: &SchemaName) -> Result<Recorded> {
+    let sql = set.dialect.render("steps.sql", schema, context! { steps => steps_table(&set.model).name })?;
+    let rows = match driver.query(&sql, &[], &[Kind::Integer, Kind::Integer, Kind::Key, Kind::Key]).await {
+        Err(error) if error.kind == ErrorKind::Missing => return Ok(Recorded::new()),
+        rows => rows?,
+    };
+    let number = |value: &Value| value.as_integer().and_then(|number| u32::try_from(number).ok());
+    let noted = |row: Vec<Value>| {
+        let [version, step, checksum, state] = <[Value; 4]>::try_from(row).ok()?;
+        let done = state.into_text()? == StepState::Done.word();
+        Some(((number(&version)?, number(&step)?), Noted { checksum: checksum.into_text()?, done }))
+    };
+    Ok(rows.into_iter().filter_map(noted).collect())
+}
+
+/// The statement that notes a step, which was noted before or not. It touches one row where the lock is still had, else none.
+pub(super) fn note(set: &MigrationSet, schema: &SchemaName, held: &Held, step: &StepNote<'_>) -> Result<String> {
+    let template = if step.noted_before { "step_note.sql" } else { "step_add.sql" };
+    let (steps, lock) = (steps_table(&set.model).name, lock_table(&set.model).name);
+    let StepNote { version, number, checksum, state, .. } = *step;
+    let context = context! { steps, lock, fence => held.fence, version, step => number, checksum, state => state.word() };
+    set.dialect.render(template, schema, context)
+}
+
+/// A step to be noted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StepNote<'a> {
+    pub version: u32,
+    pub number: u32,
+    pub checksum: &'a str,
+    pub state: StepState,
+    pub noted_before: bool,
+}

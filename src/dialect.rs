@@ -211,7 +211,7 @@ pub struct StatementLimits {
 }
 
 /// Everything that is true of one backend. See each folder's `dialect.yaml`, which names its sources.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DialectData {
     /// The name that people know it by.
@@ -321,6 +321,25 @@ impl Dialect {
         let data: Arc<DialectData> = Arc::new(serde_yaml::from_str(&yaml).map_err(|error| broken(&error))?);
         let templates = environment(backend, &data).map_err(|error| broken(&error))?;
         Ok(Dialect { backend, data, templates })
+    }
+
+    /// SQLite's SQL with another backend's abilities: its lock, whether its DDL is transactional, whether it has indexes and how it folds
+    /// names. For tests of what is built on these, on an engine in the test's own process.
+    ///
+    /// # Errors
+    /// `internal` where the embedded data cannot be read.
+    pub fn simulated(backend: Backend) -> Result<Dialect> {
+        let (sqlite, other) = (Backend::Sqlite.dialect()?, backend.dialect()?);
+        let data = Arc::new(DialectData {
+            lock: other.lock,
+            transactional_ddl: other.transactional_ddl,
+            indexes: other.indexes,
+            fold: other.fold,
+            // SQLite takes one column a statement, whatever else it is made to look like.
+            ..DialectData::clone(&sqlite.data)
+        });
+        let templates = environment(Backend::Sqlite, &data).map_err(|error| Error::internal(format!("simulated {backend}: {error}")))?;
+        Ok(Dialect { backend: Backend::Sqlite, data, templates })
     }
 
     /// A name as it is written in SQL: folded, then quoted.

@@ -188,16 +188,22 @@ fn a_migration_that_is_killed_is_finished_by_the_next() {
         home.migrated(&store);
         let took = started.elapsed();
         whole(&home, &store, "undisturbed");
-        let mut hits = 0;
-        for kill in 0..KILLS {
+        let (mut took, mut hits, mut tries) = (took, 0, 0);
+        while hits < KILLS {
+            tries += 1;
+            assert!(tries < 10 * KILLS, "{}: too few kills hit", store.backend);
             absent(&store);
-            let after = took.mul_f64((kill as f64 + chance.part()) / KILLS as f64);
-            hits += usize::from(killed(&home, &migrate_args(&store, &[]), after));
+            let after = took.mul_f64((hits as f64 + chance.part()) / KILLS as f64);
+            if !killed(&home, &migrate_args(&store, &[]), after) {
+                // It was faster than the one that was measured.
+                took = took.mul_f64(0.95);
+                continue;
+            }
+            hits += 1;
             home.run(&migrate_args(&store, &[])).ok();
             whole(&home, &store, &format!("killed after {after:?}"));
         }
-        eprintln!("{}: {took:?} undisturbed, {hits} of {KILLS} kills hit", store.backend);
-        assert!(hits >= KILLS / 2, "{}: {hits}", store.backend);
+        eprintln!("{}: {took:?} undisturbed, {hits} kills hit", store.backend);
     }
 }
 
@@ -270,8 +276,8 @@ fn a_migration_that_stopped_after_any_statement_is_finished_by_the_next() {
 #[test]
 fn many_migrations_at_the_same_time_apply_each_version_once() {
     for store in Store::all() {
-        let homes: Vec<_> = (0..8).map(|_| Home::new()).collect();
-        for count in [2, 8] {
+        let homes: Vec<_> = (0..16).map(|_| Home::new()).collect();
+        for count in [2, 16] {
             absent(&store);
             let children: Vec<_> = homes.iter().take(count).map(|home| spawned(home, &migrate_args(&store, &[]))).collect();
             for child in children {

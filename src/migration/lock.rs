@@ -13,7 +13,8 @@ use crate::model::{Column, Kind, Model, Table};
 use crate::render::{Effect, Renderer, Step};
 use minijinja::context;
 use serde::Serialize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The shortest and the longest pause between two tries for a lock.
 const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));

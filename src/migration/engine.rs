@@ -125,14 +125,22 @@ impl Engine<'_> {
         Ok(StoreState { exists, version, pending })
     }
 
+    /// The newest version in the ledger, known to this build or not; nothing where there is no ledger.
+    pub async fn ledger_version(&mut self) -> Result<Option<u32>> {
+        let mut adapter = self.adapter(Mode::Plan);
+        adapter.ledger().await?;
+        Ok(adapter.ledger_exists.then(|| adapter.version()))
+    }
+
     /// The statements that [`Engine::migrate`] would run now.
     pub async fn dry_run(&mut self, target: Option<u32>) -> Result<Vec<Step>> {
         let state = self.state().await?;
-        let renderer = self.renderer();
         let mut steps = vec![];
         if state.pending.is_empty() {
             return Ok(steps);
         }
+        self.admitted(target).await?;
+        let renderer = self.renderer();
         let schema_step = renderer.schema_step(None)?;
         let ledger_step = renderer.ledger_step(&self.set.model)?;
         if !self.schema_exists().await? {
@@ -169,6 +177,8 @@ impl Engine<'_> {
     }
 
     async fn migrate_locked(&mut self, target: Option<u32>) -> Result<Migrated> {
+        let differing = self.admitted(target).await?;
+        self.say_what_differs(&differing);
         let renderer = self.renderer();
         let schema_step = renderer.schema_step(None)?;
         let ledger_step = renderer.ledger_step(&self.set.model)?;
@@ -197,7 +207,7 @@ impl Engine<'_> {
     }
 
     /// Waits for the lock by trying again and again, never inside a statement: a blocked statement would hold back others.
-    async fn lock(&mut self, timeout: Duration) -> Result<()> {
+    pub(super) async fn lock(&mut self, timeout: Duration) -> Result<()> {
         let name = format!("{}.{}", self.schema.folded, self.set.model.name);
         let (mut pause, longest) = LOCK_POLL;
         let started = Instant::now();
@@ -261,7 +271,7 @@ impl Engine<'_> {
         }
     }
 
-    fn renderer(&self) -> Renderer<'_> {
+    pub(super) fn renderer(&self) -> Renderer<'_> {
         Renderer { dialect: self.set.dialect, schema: self.schema }
     }
 

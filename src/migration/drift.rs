@@ -358,3 +358,241 @@ fn matches(pattern: &str, text: &str, length: Option<u32>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Backend;
+
+    /// A store as our own DDL makes it, by the data of the dialect.
+    fn fresh(model: &Model, dialect: &Dialect) -> Live {
+        let table = |table: &Table| {
+            let columns = table.columns.iter().map(|column| {
+                let kind = &dialect.live[&column.kind];
+                LiveColumn {
+                    name: column.name.clone(),
+                    sql_type: spelled(&kind.types.same[0], column),
+                    null: column.null,
+                    default: None,
+                    collation: kind.collations.as_ref().map(|collations| collations.same[0].clone()),
+                    comment: (dialect.comments != Comments::Unsupported).then(|| column.comment.clone()),
+                }
+            });
+            let key = |reference: &Reference| LiveForeignKey {
+                name: "1".into(),
+                columns: reference.columns.clone(),
+                table: reference.table.clone(),
+                key: model.table(&reference.table).unwrap().primary_key.clone(),
+            };
+            let index = |index: &crate::model::Index| LiveIndex {
+                name: index.name.clone(),
+                columns: index.columns.clone(),
+                ..LiveIndex::default()
+            };
+            let live = LiveTable {
+                kind: "table".into(),
+                comment: (dialect.comments != Comments::Unsupported).then(|| table.comment.clone()),
+                columns: columns.collect(),
+                primary_key: table.primary_key.clone(),
+                foreign_keys: table.references.iter().map(key).collect(),
+                indexes: table.indexes.iter().map(index).collect(),
+            };
+            (table.name.clone(), live)
+        };
+        Live { tables: model.tables.iter().chain([&model.ledger()]).map(table).collect() }
+    }
+
+    /// What is found on PostgreSQL after a change to a table of a fresh store: class, kind and object.
+    fn found(table: &str, change: impl FnOnce(&mut LiveTable)) -> Vec<(Class, Aspect, String)> {
+        let (model, dialect) = (Model::embedded().unwrap(), Backend::PostgreSql.dialect().unwrap());
+        let mut live = fresh(&model, dialect);
+        change(live.tables.get_mut(table).unwrap());
+        drift(&model, dialect, &live).into_iter().map(|drift| (drift.class, drift.kind, drift.object)).collect()
+    }
+
+    fn column<'t>(table: &'t mut LiveTable, name: &str) -> &'t mut LiveColumn {
+        table.columns.iter_mut().find(|column| column.name == name).unwrap()
+    }
+
+    const RUNS: &str = "amx_history_runs";
+    const RESULTS: &str = "amx_history_results";
+
+    #[test]
+    fn what_our_own_ddl_makes_does_not_differ() {
+        let model = Model::embedded().unwrap();
+        for backend in [Backend::PostgreSql, Backend::MySql, Backend::Sqlite] {
+            let dialect = backend.dialect().unwrap();
+            for version in 1..=model.latest() {
+                let model = model.at(version);
+                assert_eq!(drift(&model, dialect, &fresh(&model, dialect)), []);
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_the_model_can_be_compared_where_a_live_store_is() {
+        let model = Model::embedded().unwrap();
+        for backend in [Backend::PostgreSql, Backend::MySql, Backend::Sqlite] {
+            for column in model.tables.iter().flat_map(|table| &table.columns) {
+                assert!(backend.dialect().unwrap().live.contains_key(&column.kind), "{backend} {:?}", column.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn every_table_is_read_whose_name_begins_with_the_models() {
+        let model = Model::embedded().unwrap();
+        assert!(model.tables.iter().chain([&model.ledger()]).all(|table| table.name.starts_with(&format!("{}_", model.name))));
+    }
+
+    #[test]
+    fn a_missing_table_is_one_difference_and_not_one_for_each_column() {
+        let (model, dialect) = (Model::embedded().unwrap(), Backend::PostgreSql.dialect().unwrap());
+        let mut live = fresh(&model, dialect);
+        live.tables.remove(RESULTS);
+        let expected =
+            Drift { object: RESULTS.into(), kind: Aspect::Table, class: Class::Incompatible, expected: Some("table".into()), actual: None };
+        assert_eq!(drift(&model, dialect, &live), [expected]);
+    }
+
+    #[test]
+    fn a_view_in_the_place_of_a_table_is_incompatible() {
+        assert_eq!(found(RUNS, |table| table.kind = "view".into()), [(Class::Incompatible, Aspect::Table, RUNS.into())]);
+    }
+
+    #[test]
+    fn a_ledger_that_is_absent_is_no_difference_and_one_of_another_shape_is() {
+        let (model, dialect) = (Model::embedded().unwrap(), Backend::PostgreSql.dialect().unwrap());
+        let mut live = fresh(&model, dialect);
+        live.tables.remove("amx_history_ledger");
+        assert_eq!(drift(&model, dialect, &live), []);
+        let differs = found("amx_history_ledger", |table| column(table, "version").sql_type = "integer".into());
+        assert_eq!(differs, [(Class::Incompatible, Aspect::Type, "amx_history_ledger.version".into())]);
+    }
+
+    #[test]
+    fn a_type_is_judged_by_what_it_takes() {
+        let judged = |kind_of: &str, sql_type: &str| {
+            let (table, name) = kind_of.split_once('.').unwrap();
+            found(table, |live| column(live, name).sql_type = sql_type.into()).first().map(|(class, ..)| *class)
+        };
+        let key = "amx_history_runs.run_id";
+        assert_eq!(judged(key, "character varying(65)"), Some(Class::Compatible));
+        assert_eq!(judged(key, "text"), Some(Class::Compatible));
+        assert_eq!(judged(key, "character varying(63)"), Some(Class::Incompatible));
+        assert_eq!(judged(key, "character(64)"), Some(Class::Incompatible));
+        assert_eq!(judged("amx_history_runs.who", "character varying"), Some(Class::Compatible));
+        assert_eq!(judged("amx_history_runs.who", "character varying(9999)"), Some(Class::Incompatible));
+        assert_eq!(judged("amx_history_runs.started_at", "timestamp with time zone"), None);
+        assert_eq!(judged("amx_history_runs.started_at", "timestamp(3) with time zone"), Some(Class::Incompatible));
+        assert_eq!(judged("amx_history_runs.started_at", "timestamp without time zone"), Some(Class::Incompatible));
+        assert_eq!(judged("amx_history_runs.landing", "integer"), Some(Class::Incompatible));
+    }
+
+    #[test]
+    fn a_key_whose_collation_orders_as_bytes_do_is_compatible_and_any_other_is_not() {
+        let judged = |collation: &str| found(RUNS, |table| column(table, "run_id").collation = Some(collation.into()));
+        let at = |class| vec![(class, Aspect::Collation, "amx_history_runs.run_id".to_string())];
+        assert_eq!(judged("C.UTF-8"), at(Class::Compatible));
+        assert_eq!(judged("en_US.utf8"), at(Class::Incompatible));
+        assert_eq!(found(RUNS, |table| column(table, "who").collation = Some("en_US.utf8".into())), []);
+    }
+
+    #[test]
+    fn null_where_the_model_forbids_it_is_compatible_and_the_other_way_round_is_not() {
+        let at = |class, name: &str| vec![(class, Aspect::Null, format!("{RUNS}.{name}"))];
+        assert_eq!(found(RUNS, |table| column(table, "who").null = true), at(Class::Compatible, "who"));
+        assert_eq!(found(RUNS, |table| column(table, "writer").null = false), at(Class::Incompatible, "writer"));
+    }
+
+    #[test]
+    fn a_column_more_is_compatible_where_a_row_can_do_without_it() {
+        let judged = |null, default: Option<&str>| {
+            let extra = LiveColumn {
+                name: "x".into(),
+                sql_type: "text".into(),
+                null,
+                default: default.map(str::to_string),
+                ..LiveColumn::default()
+            };
+            found(RUNS, |table| table.columns.push(extra)).remove(0).0
+        };
+        assert_eq!(judged(true, None), Class::Compatible);
+        assert_eq!(judged(false, Some("'x'")), Class::Compatible);
+        assert_eq!(judged(false, None), Class::Incompatible);
+    }
+
+    #[test]
+    fn a_primary_key_over_other_columns_is_incompatible_and_one_in_another_order_degraded() {
+        let judged = |key: &[&str]| found(RESULTS, |table| table.primary_key = key.iter().map(|name| name.to_string()).collect());
+        let at = |class| vec![(class, Aspect::PrimaryKey, RESULTS.to_string())];
+        assert_eq!(judged(&["target_qname", "run_id"]), at(Class::Degraded));
+        assert_eq!(judged(&["run_id"]), at(Class::Incompatible));
+        assert_eq!(judged(&[]), at(Class::Incompatible));
+    }
+
+    #[test]
+    fn a_foreign_key_is_known_by_what_it_refers_to_and_not_by_its_name() {
+        assert_eq!(found(RESULTS, |table| table.foreign_keys[0].name = "mine".into()), []);
+        assert_eq!(found(RESULTS, |table| table.foreign_keys[0].key.clear()), []);
+        let name = format!("{RESULTS}.fk_amx_history_results_run_id");
+        assert_eq!(found(RESULTS, |table| table.foreign_keys.clear()), [(Class::Degraded, Aspect::ForeignKey, name.clone())]);
+        let other = found(RESULTS, |table| table.foreign_keys[0].table = "team".into());
+        assert_eq!(other, [(Class::Degraded, Aspect::ForeignKey, name), (Class::Incompatible, Aspect::ForeignKey, format!("{RESULTS}.1"))]);
+    }
+
+    #[test]
+    fn an_index_that_does_not_serve_as_the_models_would_is_degraded() {
+        let judged = |change: fn(&mut LiveIndex)| found(RUNS, |table| change(&mut table.indexes[0])).first().map(|(class, ..)| *class);
+        assert_eq!(judged(|index| index.flaw = Some("invalid".into())), Some(Class::Degraded));
+        assert_eq!(judged(|index| index.columns.truncate(1)), Some(Class::Degraded));
+        assert_eq!(judged(|index| index.columns[1].push_str(" desc")), Some(Class::Degraded));
+        assert_eq!(judged(|index| index.columns.iter_mut().for_each(|column| column.push_str(" desc"))), None);
+        assert_eq!(found(RUNS, |table| drop(table.indexes.remove(0)))[0].0, Class::Degraded);
+    }
+
+    #[test]
+    fn an_index_more_is_compatible_unless_it_refuses_rows_that_the_key_takes() {
+        let judged = |columns: &[&str], unique| {
+            let columns = columns.iter().map(|name| name.to_string()).collect();
+            let extra = LiveIndex { name: "x".into(), columns, unique, flaw: None };
+            found(RUNS, |table| table.indexes.push(extra)).remove(0).0
+        };
+        assert_eq!(judged(&["who"], false), Class::Compatible);
+        assert_eq!(judged(&["who", "run_id"], true), Class::Compatible);
+        assert_eq!(judged(&["who"], true), Class::Incompatible);
+    }
+
+    #[test]
+    fn comments_differ_only_where_the_engine_has_them() {
+        assert_eq!(found(RUNS, |table| table.comment = None), [(Class::Compatible, Aspect::Comment, RUNS.into())]);
+        let (model, dialect) = (Model::embedded().unwrap(), Backend::Sqlite.dialect().unwrap());
+        let mut live = fresh(&model, dialect);
+        live.tables.get_mut(RUNS).unwrap().comment = Some("mine".into());
+        assert_eq!(drift(&model, dialect, &live), []);
+    }
+
+    #[test]
+    fn the_error_names_the_first_difference_and_how_many_more() {
+        let drift = |object: &str| Drift {
+            object: object.into(),
+            kind: Aspect::Type,
+            class: Class::Incompatible,
+            expected: Some("text".into()),
+            actual: Some("bytea".into()),
+        };
+        let said = |drift: &[Drift]| drift_error("AMX", drift, "").map(|error| error.message);
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&[drift("t.a")]).unwrap(), "the store in AMX is not what the model says: t.a: type is bytea and should be text");
+        assert!(said(&[drift("t.a"), drift("t.b"), drift("t.c")]).unwrap().ends_with("and should be text; and 2 more"));
+    }
+
+    #[test]
+    fn a_pattern_takes_its_own_length_a_greater_one_any_number_and_any_text() {
+        assert!(matches("varchar({length})", "varchar(64)", Some(64)) && !matches("varchar({length})", "varchar(65)", Some(64)));
+        assert!(matches("varchar({more})", "varchar(65)", Some(64)) && !matches("varchar({more})", "varchar(64)", Some(64)));
+        assert!(matches("bigint({n})", "bigint(20)", None) && !matches("bigint({n})", "bigint()", None));
+        assert!(!matches("bigint({n})", "bigint(20) unsigned", None));
+        assert!(matches("*char*", "nvarchar(3)", None) && matches("*", "", None) && !matches("*char*", "text", None));
+    }
+}

@@ -28,7 +28,8 @@ pub struct Difference {
 impl Difference {
     /// The error of a store that differs by more than what is compatible.
     pub fn error(&self, schema: &str) -> Option<Error> {
-        drift_error(schema, self.drift.iter().filter(|drift| drift.class > Class::Compatible), HINT)
+        let hint = "put right by hand what is incompatible first: the store refuses or loses something; what is degraded works, slower or less guarded";
+        drift_error(schema, self.drift.iter().filter(|drift| drift.class > Class::Compatible), hint)
     }
 }
 

@@ -172,7 +172,9 @@ impl Comparison<'_> {
         let known: BTreeSet<String> = table.columns.iter().map(|column| self.dialect.fold(&column.name)).collect();
         for extra in live.columns.iter().filter(|column| !known.contains(&column.name)) {
             let class = if extra.null || extra.default.is_some() { Class::Compatible } else { Class::Incompatible };
-            self.push(&format!("{}.{}", table.name, extra.name), Aspect::Column, class, None, Some(described(&extra.sql_type, extra.null)));
+            let default = extra.default.as_deref().map(|default| format!(" default {default}")).unwrap_or_default();
+            let actual = described(&extra.sql_type, extra.null) + &default;
+            self.push(&format!("{}.{}", table.name, extra.name), Aspect::Column, class, None, Some(actual));
         }
         self.foreign_keys(table, live);
         self.indexes(table, live);

@@ -152,7 +152,7 @@ impl Engine<'_> {
         let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
         for migration in self.set.migrations.iter().filter(|migration| migration.version > state.version) {
             if target.is_none_or(|target| migration.version <= target) {
-                steps.extend(migration.steps_in(self.schema).into_iter().filter(|step| !catalog.holds(&step.effect)));
+                steps.extend(catalog.left_to_do(migration.steps_in(self.schema), &self.renderer(), &self.set.model)?);
             }
         }
         Ok(steps)
@@ -397,11 +397,12 @@ impl Adapter<'_> {
             return Ok(());
         };
         let started = Instant::now();
-        let mut steps = migration.steps_in(self.schema);
+        let steps = migration.steps_in(self.schema);
         for step in &steps {
             catalog.admits(&step.effect)?;
         }
-        steps.retain(|step| !catalog.holds(&step.effect));
+        let renderer = Renderer { dialect: self.set.dialect, schema: self.schema };
+        let mut steps = catalog.left_to_do(steps, &renderer, &self.set.model)?;
         let row = Step { effect: Effect::Ledger { version: migration.version }, sql: ledger_row.into() };
         steps.push(row);
         for step in &steps {

@@ -87,28 +87,27 @@ impl Engine<'_> {
             return Err(error);
         }
         self.say_what_differs(&found);
-        self.write_ledger(version, live.has_any(self.set.dialect, [model.ledger().name.as_str()].into_iter())).await?;
+        self.write_ledger(version, live.has_any(self.set.dialect, std::iter::once(model.ledger().name.as_str()))).await?;
         let pending = self.state().await?.pending;
         Ok(Migrated { from_version: 0, to_version: version, applied: vec![], pending })
     }
 
     /// The rows go in together. Rows of the store that an older version made are filled first, as its migration would have done.
     async fn write_ledger(&mut self, version: u32, has_ledger: bool) -> Result<()> {
-        let renderer = self.renderer();
-        let ledger_step = renderer.ledger_step(&self.set.model)?;
         let mut steps: Vec<Step> = vec![];
-        match (has_ledger, self.set.dialect.transactional_ddl) {
-            (true, _) => {}
-            (false, true) => steps.push(ledger_step),
-            // There it would end the transaction. A ledger without rows claims nothing.
-            (false, false) => drop(self.driver.execute(&ledger_step.sql, &[]).await?),
+        if !has_ledger {
+            let step = self.renderer().ledger_step(&self.set.model)?;
+            match self.set.dialect.transactional_ddl {
+                true => steps.push(step),
+                // It would end the transaction. A ledger without rows claims nothing.
+                false => drop(self.driver.execute(&step.sql, &[]).await?),
+            }
         }
-        let renderer = self.renderer();
         let wanted: Vec<_> = self.set.migrations.iter().filter(|migration| migration.version <= version).collect();
-        let backfills = wanted.iter().flat_map(|migration| migration.steps_in(self.schema));
-        steps.extend(backfills.filter(|step| matches!(step.effect, Effect::Backfill { .. })));
+        let brought = wanted.iter().flat_map(|migration| migration.steps_in(self.schema));
+        steps.extend(brought.filter(|step| matches!(step.effect, Effect::Backfill { .. })));
         for migration in wanted {
-            steps.push(renderer.ledger_row(&self.set.model, migration.version, &migration.checksum())?);
+            steps.push(self.renderer().ledger_row(&self.set.model, migration.version, &migration.checksum())?);
         }
         for step in &steps {
             self.reporter.detail(&step.sql);

@@ -185,10 +185,9 @@ impl Comparison<'_> {
         if wanted == live.primary_key {
             return;
         }
-        let (mut sorted, mut there) = (wanted.clone(), live.primary_key.clone());
-        (sorted.sort(), there.sort());
+        let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
         // In another order it guards the same, and finds less.
-        let class = if sorted == there { Class::Degraded } else { Class::Incompatible };
+        let class = if set(&wanted) == set(&live.primary_key) { Class::Degraded } else { Class::Incompatible };
         let actual = (!live.primary_key.is_empty()).then(|| listed(&live.primary_key));
         self.push(&table.name, Aspect::PrimaryKey, class, Some(listed(&wanted)), actual);
     }

@@ -1,7 +1,7 @@
 //! The engine's dealings with tables that it did not make itself: telling how they differ, and taking them over where they do not.
 
 use super::drift::{Aspect, Class, Drift, drift, drift_error};
-use super::engine::{Engine, Migrated};
+use super::engine::{Engine, Migrated, StoreState};
 use super::live::Live;
 use crate::driver::Op;
 use crate::error::{Code, Error, Result};
@@ -56,26 +56,27 @@ impl Engine<'_> {
     /// `drift` where something is degraded or incompatible, `usage` where the ledger ends at an older version, `store_missing`, `locked`; those of
     /// [`Engine::state`]. Nothing is written then.
     pub async fn baseline(&mut self, version: u32, lock_timeout: Duration) -> Result<Migrated> {
+        if let Some(had) = self.had_or_adoptable(version).await? {
+            return Ok(had);
+        }
         self.lock(lock_timeout).await?;
-        let adopted = self.baseline_locked(version).await;
+        let adopted = self.adopt(version).await;
         let unlocked = self.driver.unlock().await;
         let adopted = adopted?;
         unlocked?;
         Ok(adopted)
     }
 
-    async fn baseline_locked(&mut self, version: u32) -> Result<Migrated> {
-        let before = self.state().await?;
-        if before.version >= version {
-            return Ok(Migrated { from_version: before.version, to_version: before.version, applied: vec![], pending: before.pending });
+    /// Gives how the store stands where it has that version already; else refuses tables that are not what the model says. Writes nothing.
+    async fn had_or_adoptable(&mut self, version: u32) -> Result<Option<Migrated>> {
+        let StoreState { version: had, pending, .. } = self.state().await?;
+        if had >= version {
+            return Ok(Some(Migrated { from_version: had, to_version: had, applied: vec![], pending }));
         }
-        if before.version > 0 {
+        if had > 0 {
             return Err(Error::new(
                 Code::Usage,
-                format!(
-                    "the ledger of the store in {} ends at V{}; --baseline is for a store without one",
-                    self.schema.given, before.version
-                ),
+                format!("the ledger of the store in {} ends at V{had}; --baseline is for a store without one", self.schema.given),
                 "run `amx-schema migrate` to apply what is pending",
             ));
         }
@@ -87,9 +88,17 @@ impl Engine<'_> {
             return Err(error);
         }
         self.say_what_differs(&found);
-        self.write_ledger(version, live.has_any(self.set.dialect, std::iter::once(model.ledger().name.as_str()))).await?;
-        let pending = self.state().await?.pending;
-        Ok(Migrated { from_version: 0, to_version: version, applied: vec![], pending })
+        Ok(None)
+    }
+
+    async fn adopt(&mut self, version: u32) -> Result<Migrated> {
+        // Another process may have migrated while this one waited for the lock.
+        let before = self.state().await?;
+        if before.version == 0 {
+            self.write_ledger(version, before.exists).await?;
+        }
+        let after = self.state().await?;
+        Ok(Migrated { from_version: before.version, to_version: after.version, applied: vec![], pending: after.pending })
     }
 
     /// The rows go in together. Rows of the store that an older version made are filled first, as its migration would have done.

@@ -168,6 +168,8 @@ impl Engine<'_> {
         if !state.pending.iter().any(wanted) {
             return Ok(Migrated { from_version: state.version, to_version: state.version, applied: vec![], pending: state.pending });
         }
+        let differing = self.admitted(target).await?;
+        self.say_what_differs(&differing);
         self.lock(lock_timeout).await?;
         let migrated = self.migrate_locked(target).await;
         let unlocked = self.driver.unlock().await;
@@ -177,8 +179,6 @@ impl Engine<'_> {
     }
 
     async fn migrate_locked(&mut self, target: Option<u32>) -> Result<Migrated> {
-        let differing = self.admitted(target).await?;
-        self.say_what_differs(&differing);
         let renderer = self.renderer();
         let schema_step = renderer.schema_step(None)?;
         let ledger_step = renderer.ledger_step(&self.set.model)?;

@@ -210,6 +210,28 @@ pub struct StatementLimits {
     pub binds: usize,
 }
 
+/// What the catalog says of a column of one kind.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LiveKind {
+    /// Its SQL type.
+    pub types: Accepted,
+    /// Its collation; nothing where any will do.
+    pub collations: Option<Accepted>,
+}
+
+/// What is as good as what our own DDL makes. In each pattern `{length}` is the column's own length, `{more}` a greater one, `{n}` any number, and
+/// `*` any text.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// The same; the first is what our own DDL makes.
+    pub same: Vec<String>,
+    /// What takes all that it takes and more.
+    #[serde(default)]
+    pub wider: Vec<String>,
+}
+
 /// Everything that is true of one backend. See each folder's `dialect.yaml`, which names its sources.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -255,6 +277,9 @@ pub struct DialectData {
     pub table_options: Option<String>,
     /// The SQL type of each kind; `{length}` and `{bytes}` stand for the column's.
     pub types: BTreeMap<Kind, String>,
+    /// What the catalog says of a column of each kind; empty where no live store is compared.
+    #[serde(default)]
+    pub live: BTreeMap<Kind, LiveKind>,
     /// What limits a key.
     pub key: KeyLimit,
     /// SQL types that mean something else here than their name says, and what.
@@ -335,6 +360,7 @@ impl Dialect {
             transactional_ddl: other.transactional_ddl,
             indexes: other.indexes,
             fold: other.fold,
+            live: if other.live.is_empty() { BTreeMap::new() } else { sqlite.live.clone() },
             // SQLite takes one column a statement, whatever else it is made to look like.
             ..DialectData::clone(&sqlite.data)
         });

@@ -211,6 +211,16 @@ impl Renderer<'_> {
         Ok(Step { effect: Effect::Ledger { version }, sql: self.dialect.render("ledger_row.sql", self.schema, context)? })
     }
 
+    /// The statement that makes an index of a table that is there already.
+    ///
+    /// # Errors
+    /// `internal` where the model has no such index.
+    pub fn index_step(&self, model: &Model, table: &str, index: &str) -> Result<Step> {
+        let table = referenced(model, table)?;
+        let index = table.indexes.iter().find(|known| known.name == index);
+        self.create_index(table, index.ok_or_else(|| Error::internal(format!("{} has no such index", table.name)))?)
+    }
+
     /// The privileges that a member and a reader need, one statement a line, for a person to fill in and run.
     pub fn grants(&self, model: &Model) -> Result<Vec<String>> {
         let tables: Vec<_> = model.tables.iter().map(|table| table.name.clone()).collect();

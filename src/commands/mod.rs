@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod config;
+pub mod diff;
 pub mod disable;
 pub mod dump_ddl;
 pub mod enable;

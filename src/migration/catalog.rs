@@ -3,8 +3,8 @@
 use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, Value};
 use crate::error::{Code, Error, Result};
-use crate::model::Kind;
-use crate::render::Effect;
+use crate::model::{Kind, Model};
+use crate::render::{Effect, Renderer, Step};
 use minijinja::context;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +44,23 @@ impl Catalog {
             Effect::Index { table, index } => self.has_index(table, index),
             Effect::Schema | Effect::Comment { .. } | Effect::Backfill { .. } | Effect::Ledger { .. } => false,
         }
+    }
+
+    /// What of a version's steps is still to be done. Where a table is there that brings its indexes with it, and one of them is not, that index is.
+    pub fn left_to_do(&self, steps: Vec<Step>, renderer: &Renderer<'_>, model: &Model) -> Result<Vec<Step>> {
+        let mut left = vec![];
+        for step in steps {
+            match &step.effect {
+                effect if self.holds(effect) => {}
+                Effect::Table { table, indexes, .. } if self.has_table(table) => {
+                    for index in indexes.iter().filter(|index| !self.has_index(table, index)) {
+                        left.push(renderer.index_step(model, table, index)?);
+                    }
+                }
+                _ => left.push(step),
+            }
+        }
+        Ok(left)
     }
 
     /// Refuses a table that has the name of one of ours and not its columns: creating it would pass over it in silence.

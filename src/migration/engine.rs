@@ -129,14 +129,22 @@ impl Engine<'_> {
         Ok(StoreState { exists, version, pending })
     }
 
+    /// The newest version in the ledger, known to this build or not; nothing where there is no ledger.
+    pub async fn ledger_version(&mut self) -> Result<Option<u32>> {
+        let mut adapter = self.adapter(Mode::Plan);
+        adapter.ledger().await?;
+        Ok(adapter.ledger_exists.then(|| adapter.version()))
+    }
+
     /// The statements that [`Engine::migrate`] would run now.
     pub async fn dry_run(&mut self, target: Option<u32>) -> Result<Vec<Step>> {
         let state = self.state().await?;
-        let renderer = self.renderer();
         let mut steps = vec![];
         if state.pending.is_empty() {
             return Ok(steps);
         }
+        self.admitted(target).await?;
+        let renderer = self.renderer();
         let schema_step = renderer.schema_step(None)?;
         if !self.schema_exists().await? {
             steps.extend(schema_step);
@@ -148,7 +156,7 @@ impl Engine<'_> {
         steps.extend(self.ledger_steps()?.into_iter().filter(|step| !catalog.holds(&step.effect)));
         for migration in self.set.migrations.iter().filter(|migration| migration.version > state.version) {
             if target.is_none_or(|target| migration.version <= target) {
-                steps.extend(migration.steps_in(self.schema).into_iter().filter(|step| !catalog.holds(&step.effect)));
+                steps.extend(catalog.left_to_do(migration.steps_in(self.schema), &self.renderer(), &self.set.model)?);
             }
         }
         Ok(steps)
@@ -164,6 +172,8 @@ impl Engine<'_> {
         if !state.pending.iter().any(wanted) {
             return Ok(Migrated { from_version: state.version, to_version: state.version, applied: vec![], pending: state.pending });
         }
+        let differing = self.admitted(target).await?;
+        self.say_what_differs(&differing);
         let mut held = self.lock(lock).await?;
         let migrated = self.migrate_locked(target, &mut held, lock.timeout).await;
         let unlocked = self.unlock(held).await;
@@ -174,11 +184,7 @@ impl Engine<'_> {
 
     async fn migrate_locked(&mut self, target: Option<u32>, held: &mut Held, lock_timeout: Duration) -> Result<Migrated> {
         self.make_schema().await?;
-        let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
-        for step in self.ledger_steps()?.iter().filter(|step| !catalog.holds(&step.effect)) {
-            catalog.admits(&step.effect)?;
-            self.make(step).await?;
-        }
+        self.make_ledger().await?;
         // Another process may have migrated while this one waited for the lock.
         let before = self.state().await?;
         let wanted = |version: u32| version > before.version && target.is_none_or(|target| version <= target);
@@ -199,6 +205,16 @@ impl Engine<'_> {
     fn ledger_steps(&self) -> Result<[Step; 2]> {
         let renderer = self.renderer();
         Ok([renderer.ledger_step(&self.set.model)?, renderer.table_step(&self.set.model, &steps::steps_table(&self.set.model))?])
+    }
+
+    /// Makes the tables of what was applied where they are absent.
+    pub(super) async fn make_ledger(&mut self) -> Result<()> {
+        let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
+        for step in self.ledger_steps()?.iter().filter(|step| !catalog.holds(&step.effect)) {
+            catalog.admits(&step.effect)?;
+            self.make(step).await?;
+        }
+        Ok(())
     }
 
     /// Makes the schema where it is absent.
@@ -259,7 +275,7 @@ impl Engine<'_> {
         }
     }
 
-    fn renderer(&self) -> Renderer<'_> {
+    pub(super) fn renderer(&self) -> Renderer<'_> {
         Renderer { dialect: self.set.dialect, schema: self.schema }
     }
 
@@ -428,11 +444,7 @@ impl Adapter<'_> {
         let (set, schema) = (self.set, self.schema);
         let numbered: Vec<_> = (1..).zip(steps.into_iter().zip(self.checksums(migration))).collect();
         let Mode::Run(run) = &mut self.mode else { return Ok(()) };
-        let ledger = context! {
-            ledger => set.model.ledger().name, lock => lock_table(&set.model).name, fence => run.held.fence,
-            version => migration.version, name => migration.name.as_str(), checksum => migration.checksum(),
-        };
-        let ledger = set.dialect.render("ledger_write.sql", schema, ledger)?;
+        let ledger = run.held.ledger_row(set, schema, migration)?;
         let work = Work { driver: self.driver, set, schema, reporter: self.reporter, run, version: migration.version, catalog };
         match set.dialect.transactional_ddl {
             true => work.in_one_transaction(numbered, ledger).await?,
@@ -502,10 +514,9 @@ impl Work<'_, '_> {
         let mut said = Said::default();
         for (number, (step, checksum)) in steps {
             ops.push(one(self.note(number, &checksum, StepState::Done)?));
-            let there = self.catalog.holds(&step.effect);
-            let line = said.next(self.label(&step), there);
+            let line = said.next(self.label(&step), self.catalog.holds(&step.effect));
             said.lines.extend(line);
-            if !there {
+            for step in self.left_of(step)? {
                 self.reporter.detail(&step.sql);
                 ops.push(plain(step.sql));
             }
@@ -538,7 +549,6 @@ impl Work<'_, '_> {
             if !there {
                 self.fenced(&self.note(number, &checksum, StepState::Begun)?).await?;
                 self.run.recorded.insert((self.version, number), Noted { checksum: checksum.clone(), done: false });
-                self.reporter.detail(&step.sql);
                 self.run_step(&step).await?;
             }
             if !there || !noted {
@@ -556,10 +566,13 @@ impl Work<'_, '_> {
     }
 
     async fn run_step(&mut self, step: &Step) -> Result<()> {
-        match self.run.held.execute(self.driver, &step.sql).await {
-            // What is there already is what was wanted; anything else stops before the ledger row.
-            Err(error) if error.kind != ErrorKind::Exists => return Err(statement_error(error, step)),
-            _ => {}
+        for part in self.left_of(step.clone())? {
+            self.reporter.detail(&part.sql);
+            match self.run.held.execute(self.driver, &part.sql).await {
+                // What is there already is what was wanted; anything else stops before the ledger row.
+                Err(error) if error.kind != ErrorKind::Exists => return Err(statement_error(error, &part)),
+                _ => {}
+            }
         }
         if !step.effect.in_catalog() {
             return Ok(());
@@ -573,6 +586,12 @@ impl Work<'_, '_> {
                 "run the same command again; where it stays so, compare the store with `amx-schema diff`",
             )),
         }
+    }
+
+    /// The statements that do what the catalog does not show of a step.
+    fn left_of(&self, step: Step) -> Result<Vec<Step>> {
+        let renderer = Renderer { dialect: self.set.dialect, schema: self.schema };
+        self.catalog.left_to_do(vec![step], &renderer, &self.set.model)
     }
 
     /// Runs a write that touches one row where the lock is still had.

@@ -5,8 +5,8 @@
 //! says who holds the lock, and has a number, the fence, that goes up with each holder: whoever was paused and has lost the lock finds another
 //! number at its next write, which is then refused.
 
-use super::Engine;
-use crate::dialect::LockKind;
+use super::{Engine, Migration, MigrationSet};
+use crate::dialect::{LockKind, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::{Column, Kind, Model, Table};
@@ -127,6 +127,15 @@ impl Held {
                 () = tokio::time::sleep(*every) => drop(renewer.execute(&self.renew, &[]).await),
             }
         }
+    }
+
+    /// The statement that writes the ledger's row of a version. It touches one row where the lock is still had and the row is not there, else none.
+    pub fn ledger_row(&self, set: &MigrationSet, schema: &SchemaName, migration: &Migration) -> Result<String> {
+        let context = context! {
+            ledger => set.model.ledger().name, lock => lock_table(&set.model).name, fence => self.fence,
+            version => migration.version, name => migration.name.as_str(), checksum => migration.checksum(),
+        };
+        set.dialect.render("ledger_write.sql", schema, context)
     }
 
     /// The statement that shows that the lock is still had: it touches one row then. It keeps the row from changing hands until its transaction

@@ -1,15 +1,22 @@
-//! Versioned migrations: the set that this build embeds, their checksums, the files they are committed in, and the engine that applies them.
+//! Versioned migrations: the set that this build embeds, their checksums, the files they are committed in, the engine that applies them, and how a
+//! live store differs from what they make.
 
+mod baseline;
 mod catalog;
+mod drift;
 mod engine;
 mod files;
+mod live;
 mod lock;
 mod steps;
 mod tokens;
 
+pub use baseline::Difference;
 pub use catalog::Catalog;
+pub use drift::{Aspect, Class, Drift, drift};
 pub use engine::{Applied, Engine, Migrated, Pending, StoreState};
 pub use files::{Folder, Written};
+pub use live::{Live, LiveColumn, LiveForeignKey, LiveIndex, LiveTable};
 pub use lock::{Holder, LEASE, LockOptions, LockState};
 
 use crate::dialect::{Backend, Dialect, LiteralStyle, SCHEMA_PLACEHOLDER, SchemaName};

@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 /// One database.
 pub struct Simulated {
-    pub backend: Backend,
     pub dialect: &'static Dialect,
     world: Arc<Mutex<World>>,
     sessions: AtomicU64,
@@ -39,7 +38,7 @@ impl Simulated {
         let connection = Connection::open_in_memory().unwrap();
         let enforces_keys = dialect.lock == LockKind::Engine;
         let world = World { connection, lock: None, enforces_keys, writes: 0 };
-        Simulated { backend, dialect, world: Arc::new(Mutex::new(world)), sessions: AtomicU64::new(1) }
+        Simulated { dialect, world: Arc::new(Mutex::new(world)), sessions: AtomicU64::new(1) }
     }
 
     /// A session, as that of another process.

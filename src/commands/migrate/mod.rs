@@ -27,6 +27,9 @@ pub struct Args {
     /// Stop after this version.
     #[arg(long, value_name = "N")]
     target: Option<u32>,
+    /// Take over tables that were made by hand: note that they are at version N, where `diff` finds nothing wrong with them.
+    #[arg(long, value_name = "N", conflicts_with_all = ["check", "dry_run", "target"])]
+    baseline: Option<u32>,
     /// Wait this long for another process that is migrating, such as 30s or 2m.
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     lock_timeout: humantime::Duration,
@@ -54,13 +57,15 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     }
     let target = session.target()?;
     let set = MigrationSet::embedded(target.profile.backend)?;
-    if let Some(number) = args.target.filter(|&number| number == 0 || number > set.latest()) {
+    if let Some(number) = args.target.or(args.baseline).filter(|&number| number == 0 || number > set.latest()) {
         return Err(Error::new(Code::Usage, format!("there is no version {number}"), format!("give one from 1 to {}", set.latest())));
     }
     feasibility::require(&set.model, set.dialect)?;
     let progress = Progress::new(session.printer);
     let reading = args.check || args.dry_run;
-    let mut driver = match session.connect(&target, if reading { Access::Read } else { Access::Create }).await {
+    let access = if reading { Access::Read } else { Access::Create };
+    // A file that is absent holds no tables to take over.
+    let mut driver = match session.connect(&target, if args.baseline.is_some() { Access::Write } else { access }).await {
         Err(error) if args.check && error.code == Code::StoreMissing => return Err(nothing_there(&target, &set)),
         Err(error) if args.dry_run && error.code == Code::StoreMissing => {
             return print_steps(session, &set, &set.steps_for_nothing(&target.schema, args.target)?);
@@ -84,8 +89,12 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         session.printer.result(&outcome(state.version, state.version, vec![], state.pending), shown)?;
         failed.map_err(|error| Error { code: Code::PendingMigrations, ..error })?;
     } else {
-        let migrated = engine.migrate(args.target, &session.lock_options(args.lock_timeout.into())).await?;
-        if !migrated.applied.is_empty() && migrated.pending.is_empty() {
+        let lock = session.lock_options(args.lock_timeout.into());
+        let migrated = match args.baseline {
+            Some(version) => engine.baseline(version, &lock).await?,
+            None => engine.migrate(args.target, &lock).await?,
+        };
+        if migrated.from_version < migrated.to_version && migrated.pending.is_empty() {
             SharedStore::new(driver.as_mut(), set.dialect, &target.schema).mint_store_id().await?;
         }
         session.printer.result(&outcome(migrated.from_version, migrated.to_version, migrated.applied, migrated.pending), shown)?;
@@ -111,6 +120,9 @@ fn nothing_there(target: &StoreTarget, set: &MigrationSet) -> Error {
 fn shown(outcome: &Outcome) -> String {
     let at = format!("V{} on {}", outcome.to_version, outcome.backend);
     match (outcome.applied.len(), outcome.pending.len()) {
+        (0, pending) if outcome.from_version < outcome.to_version => {
+            format!("✓ {} was made by hand and is taken over at {at}; {pending} pending.", outcome.schema)
+        }
         (0, 0) => format!("✓ {} is up to date at {at}.", outcome.schema),
         (0, pending) => format!("{} is at {at}; {pending} pending.", outcome.schema),
         (_, 0) => format!("✓ {} migrated from V{} to {at}.", outcome.schema, outcome.from_version),

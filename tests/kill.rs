@@ -156,20 +156,6 @@ fn migrate_args<'a>(store: &'a Store, more: &[&'a str]) -> Vec<&'a str> {
     [&["migrate", "--url", &store.url, "--schema", &store.schema], more].concat()
 }
 
-/// Makes the store as it was before it was made.
-fn absent(store: &Store) {
-    match store.backend {
-        "sqlite" => {
-            let path = store.url.trim_start_matches("sqlite://");
-            for suffix in ["", "-journal", "-wal", "-shm"] {
-                let _ = std::fs::remove_file(format!("{path}{suffix}"));
-            }
-        }
-        "postgresql" => drop(store.sql(&format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE;", store.schema.to_lowercase()))),
-        _ => drop(store.sql(&format!("DROP DATABASE IF EXISTS `{}`; -- CREATE DATABASE", store.schema))),
-    }
-}
-
 /// Requires that the store is whole: the ledger has each version once, and an import works.
 #[track_caller]
 fn whole(home: &Home, store: &Store, context: &str) {
@@ -192,7 +178,7 @@ fn a_migration_that_is_killed_is_finished_by_the_next() {
         while hits < KILLS {
             tries += 1;
             assert!(tries < 10 * KILLS, "{}: too few kills hit", store.backend);
-            absent(&store);
+            store.absent();
             let after = took.mul_f64((hits as f64 + chance.part()) / KILLS as f64);
             if !killed(&home, &migrate_args(&store, &[]), after) {
                 // It was faster than the one that was measured.
@@ -216,7 +202,7 @@ fn enabling_that_is_killed_is_finished_by_the_next() {
         Home::new().run(&enable).ok();
         let took = started.elapsed();
         for kill in 0..5 {
-            absent(&store);
+            store.absent();
             let home = Home::new();
             killed(&home, &enable, took.mul_f64((kill as f64 + chance.part()) / 5.0));
             home.run(&enable).ok();
@@ -239,7 +225,7 @@ fn statements(home: &Home, store: &Store) -> Vec<String> {
 fn a_migration_that_stopped_after_any_statement_is_finished_by_the_next() {
     for store in Store::all() {
         let home = Home::new();
-        absent(&store);
+        store.absent();
         let statements = statements(&home, &store);
         assert!(statements.len() > 10, "{statements:?}");
         let described = |store: &Store| {
@@ -263,7 +249,7 @@ fn a_migration_that_stopped_after_any_statement_is_finished_by_the_next() {
         // will do.
         let tried = |length: &usize| store.backend == "mysql" || length.is_multiple_of(7) || *length <= 2 || *length == statements.len();
         for length in (1..=statements.len()).filter(tried) {
-            absent(&store);
+            store.absent();
             store.sql(&format!("{};", statements[..length].join(";\n")));
             let ran = home.run(&migrate_args(&store, &[]));
             assert_eq!(ran.code, 0, "{} after {length} statements, the last\n{}\n{}", store.backend, statements[length - 1], ran.stderr);
@@ -278,7 +264,7 @@ fn many_migrations_at_the_same_time_apply_each_version_once() {
     for store in Store::all() {
         let homes: Vec<_> = (0..16).map(|_| Home::new()).collect();
         for count in [2, 16] {
-            absent(&store);
+            store.absent();
             let children: Vec<_> = homes.iter().take(count).map(|home| spawned(home, &migrate_args(&store, &[]))).collect();
             for child in children {
                 let output = child.wait_with_output().unwrap();

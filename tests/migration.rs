@@ -7,14 +7,18 @@ mod simulated;
 mod watched;
 
 use amx_schema::dialect::{Backend, LockKind, SchemaName};
-use amx_schema::driver::Driver;
+use amx_schema::driver::{self, Access, Driver};
 use amx_schema::error::{Code, Error};
 use amx_schema::migration::{Engine, Holder, LockOptions, Migrated, MigrationSet};
-use amx_schema::model::Model;
+use amx_schema::model::{Kind, Model};
+use amx_schema::profile::Profile;
 use amx_schema::report::Silent;
+use common::{Home, Store};
 use futures_util::future::BoxFuture;
 use simulated::Simulated;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use watched::{Moment, Watched};
@@ -267,4 +271,213 @@ fn a_long_statement_does_not_cost_a_holder_its_lease() {
         });
         assert_eq!((first.unwrap().applied.len(), second.unwrap().applied.len()), (1, 0), "{backend}");
     }
+}
+
+// --- the real engines
+
+/// A store on a real engine with what a migration in the test's own process needs.
+struct Real {
+    store: Store,
+    set: MigrationSet,
+    schema: SchemaName,
+    profile: Profile,
+    home: tempfile::TempDir,
+}
+
+impl Real {
+    fn of(store: Store) -> Real {
+        let set = MigrationSet::embedded(store.backend.parse().unwrap()).unwrap();
+        let schema = set.dialect.schema_name(&store.schema).unwrap();
+        let profile = Profile::from_url(&store.url).unwrap();
+        Real { store, set, schema, profile, home: tempfile::tempdir().unwrap() }
+    }
+
+    async fn connect(&self) -> Box<dyn Driver> {
+        driver::connect(&self.profile, self.home.path(), Access::Create).await.unwrap()
+    }
+
+    async fn migrate(&self, mut driver: Box<dyn Driver>, target: Option<u32>) -> Result<Migrated, Error> {
+        let lock = LockOptions { timeout: Duration::from_secs(30), ..options(std::process::id()) };
+        let migrated = self.engine(driver.as_mut()).migrate(target, &lock).await;
+        if migrated.is_ok() {
+            driver.close().await;
+        }
+        migrated
+    }
+
+    fn engine<'e>(&'e self, driver: &'e mut dyn Driver) -> Engine<'e> {
+        Engine { driver, set: &self.set, schema: &self.schema, reporter: &Silent }
+    }
+
+    /// Requires that the store is what the model says, with each version in the ledger once.
+    async fn whole(&self, context: &str) {
+        let mut driver = self.connect().await;
+        let difference = self.engine(driver.as_mut()).diff().await.unwrap();
+        assert_eq!((difference.ledger, difference.drift.len()), (Some(2), 0), "{} {context}: {:?}", self.store.backend, difference.drift);
+        let ledger = self.set.dialect.table(&self.schema, "amx_history_ledger");
+        let rows = driver.query(&format!("SELECT count(*) FROM {ledger}"), &[], &[Kind::Integer]).await.unwrap();
+        assert_eq!(rows[0][0].as_integer(), Some(2), "{} {context}", self.store.backend);
+        driver.close().await;
+    }
+}
+
+fn writes(sql: &str) -> bool {
+    !sql.trim_start().starts_with("SELECT")
+}
+
+/// Ends a migration's process after its first write, its second, and so on to the last, each on an empty database, and lets the next run finish.
+fn a_process_that_ends_after_any_write_is_finished_by_the_next(store: Store) {
+    let real = Real::of(store);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut cuts = 0;
+    for number in 1_u64.. {
+        real.store.absent();
+        let fired = Arc::new(AtomicBool::new(false));
+        let (flag, mut written) = (fired.clone(), 0);
+        let hook = move |moment, sql: &str| -> BoxFuture<'static, bool> {
+            written += u64::from(matches!(moment, Moment::After(_)) && writes(sql));
+            let dies = matches!(moment, Moment::After(_)) && writes(sql) && written == number;
+            flag.fetch_or(dies, Ordering::SeqCst);
+            Box::pin(std::future::ready(!dies))
+        };
+        runtime.block_on(async {
+            let cut = real.migrate(Box::new(Watched::new(real.connect().await, Box::new(hook))), None).await;
+            assert!(!fired.load(Ordering::SeqCst) || cut.is_err(), "{} after write {number}: nobody noticed", real.store.backend);
+            let again = real.migrate(real.connect().await, None).await;
+            assert!(again.is_ok(), "{} after write {number}: {:?}", real.store.backend, again.err());
+            real.whole(&format!("after write {number}")).await;
+        });
+        if !fired.load(Ordering::SeqCst) {
+            break;
+        }
+        cuts += 1;
+    }
+    real.store.absent();
+    eprintln!("{}: {cuts} writes", real.store.backend);
+    assert!(cuts > 20, "{}: {cuts}", real.store.backend);
+}
+
+#[test]
+fn a_process_that_ends_after_any_write_to_sqlite_is_finished_by_the_next() {
+    a_process_that_ends_after_any_write_is_finished_by_the_next(Store::sqlite());
+}
+
+#[test]
+fn a_process_that_ends_after_any_write_to_postgresql_is_finished_by_the_next() {
+    Store::postgresql().into_iter().for_each(a_process_that_ends_after_any_write_is_finished_by_the_next);
+}
+
+#[test]
+fn a_process_that_ends_after_any_write_to_mariadb_is_finished_by_the_next() {
+    Store::mysql().into_iter().for_each(a_process_that_ends_after_any_write_is_finished_by_the_next);
+}
+
+#[test]
+fn what_a_paused_holder_writes_after_its_lock_was_taken_is_refused_on_real_servers() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        let real = Arc::new(Real::of(store));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (driver, pause) = pausing(real.connect().await, "INSERT INTO", "amx_history_ledger");
+            let old = tokio::spawn({
+                let real = real.clone();
+                async move { real.migrate(driver, None).await }
+            });
+            pause.reached().await;
+            let mut driver = real.connect().await;
+            let (before, after) = real.engine(driver.as_mut()).release_lock().await.unwrap();
+            assert!(before.held && after.fence == before.fence + 1, "{before:?} {after:?}");
+            pause.go_on();
+            let old = old.await.unwrap();
+            assert_eq!(old.unwrap_err().code, Code::Locked, "{}", real.store.backend);
+            real.migrate(driver, None).await.unwrap();
+            real.whole("after a paused holder").await;
+        });
+        real.store.absent();
+    }
+}
+
+/// A pause of a connection.
+struct Pause {
+    reached: Arc<tokio::sync::Notify>,
+    resumed: Arc<tokio::sync::Notify>,
+}
+
+impl Pause {
+    async fn reached(&self) {
+        tokio::time::timeout(Duration::from_secs(20), self.reached.notified()).await.expect("the pause is reached");
+    }
+
+    fn go_on(&self) {
+        self.resumed.notify_one();
+    }
+}
+
+/// A connection that stops before the first statement that begins and goes on so.
+fn pausing(inner: Box<dyn Driver>, begins: &'static str, with: &'static str) -> (Box<dyn Driver>, Pause) {
+    let pause = Pause { reached: Arc::default(), resumed: Arc::default() };
+    let (reached, resumed) = (pause.reached.clone(), pause.resumed.clone());
+    let mut due = true;
+    let hook = move |moment, sql: &str| -> BoxFuture<'static, bool> {
+        let now = due && matches!(moment, Moment::Before(_)) && sql.starts_with(begins) && sql.contains(with);
+        due &= !now;
+        let (reached, resumed) = (reached.clone(), resumed.clone());
+        Box::pin(async move {
+            if now {
+                reached.notify_one();
+                resumed.notified().await;
+            }
+            true
+        })
+    };
+    (Box::new(Watched::new(inner, Box::new(hook))), pause)
+}
+
+#[test]
+fn an_index_is_made_concurrently_while_one_process_holds_the_lock_and_another_waits_for_it() {
+    let Some(store) = Store::postgresql() else { return };
+    let real = Arc::new(Real::of(store));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        real.migrate(real.connect().await, Some(1)).await.unwrap();
+        let (driver, pause) = pausing(real.connect().await, "SET LOCAL", "lock_timeout");
+        let holder = tokio::spawn({
+            let real = real.clone();
+            async move { real.migrate(driver, None).await }
+        });
+        pause.reached().await;
+        let waiter = tokio::spawn({
+            let real = real.clone();
+            async move { real.migrate(real.connect().await, None).await }
+        });
+        let made = tokio::task::spawn_blocking({
+            let real = real.clone();
+            move || real.store.sql("SET statement_timeout = '20s'; \nCREATE INDEX CONCURRENTLY ix_by_hand ON amx_history_runs (who);")
+        });
+        made.await.unwrap();
+        assert!(!waiter.is_finished());
+        pause.go_on();
+        let (holder, waiter) = (holder.await.unwrap().unwrap(), waiter.await.unwrap().unwrap());
+        assert_eq!((holder.applied.len(), waiter.applied.len()), (1, 0));
+    });
+    real.store.absent();
+}
+
+#[test]
+fn sixteen_processes_behind_a_transaction_pool_apply_each_version_once() {
+    let Some(store) = Store::pooled() else { return };
+    let home = Home::new();
+    let args = ["migrate", "--json", "--lock-timeout", "60s", "--url", &store.url, "--schema", &store.schema];
+    let children: Vec<_> =
+        (0..PROCESSES).map(|_| home.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()).collect();
+    let mut applied = 0;
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let done: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        applied += done["applied"].as_array().unwrap().len();
+    }
+    assert_eq!(applied, 2);
+    home.on(&store, &["migrate", "--check"]).ok();
+    store.absent();
 }

@@ -1,4 +1,7 @@
-//! PostgreSQL over sqlx. No named prepared statements, so that it works behind a transaction-pooling proxy.
+//! PostgreSQL over sqlx.
+//!
+//! It works behind a transaction-pooling proxy: no statement is prepared under a name, and one with bound values, which sqlx sends in two trips,
+//! is in a transaction of its own, or its second trip might reach another server connection (measured with pgbouncer 1.18).
 
 use super::{Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
 use crate::error::Error;
@@ -69,11 +72,24 @@ struct PostgreSql {
 #[async_trait]
 impl Driver for PostgreSql {
     async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
-        run(&mut self.connection, sql, params).await
+        if params.is_empty() {
+            return run(&mut self.connection, sql, params).await;
+        }
+        let mut transaction = self.connection.begin().await.map_err(fold)?;
+        let touched = run(&mut transaction, sql, params).await?;
+        transaction.commit().await.map_err(fold)?;
+        Ok(touched)
     }
 
     async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError> {
-        let rows = bound(sql, params).fetch_all(&mut self.connection).await.map_err(fold)?;
+        let rows = if params.is_empty() {
+            sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(fold)?
+        } else {
+            let mut transaction = self.connection.begin().await.map_err(fold)?;
+            let rows = bound(sql, params).fetch_all(&mut *transaction).await.map_err(fold)?;
+            transaction.commit().await.map_err(fold)?;
+            rows
+        };
         rows.iter().map(|row| decode(row, kinds)).collect()
     }
 

@@ -166,6 +166,25 @@ impl Store {
         Store::server("mysql", "AMX_TEST_MYSQL_URL")
     }
 
+    /// On PostgreSQL, behind a proxy that gives each transaction another server connection.
+    pub fn pooled() -> Option<Store> {
+        Store::server("postgresql", "AMX_TEST_PGBOUNCER_URL")
+    }
+
+    /// Makes the store as it was before it was made.
+    pub fn absent(&self) {
+        match self.backend {
+            "sqlite" => {
+                let path = self.url.trim_start_matches("sqlite://");
+                for suffix in ["", "-journal", "-wal", "-shm"] {
+                    let _ = std::fs::remove_file(format!("{path}{suffix}"));
+                }
+            }
+            "postgresql" => drop(self.sql(&format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE;", self.schema.to_lowercase()))),
+            _ => drop(self.sql(&format!("DROP DATABASE IF EXISTS `{}`; -- CREATE DATABASE", self.schema))),
+        }
+    }
+
     /// One on each engine that is there.
     pub fn all() -> Vec<Store> {
         [Some(Store::sqlite()), Store::postgresql(), Store::mysql()].into_iter().flatten().collect()

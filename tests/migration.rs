@@ -479,5 +479,14 @@ fn sixteen_processes_behind_a_transaction_pool_apply_each_version_once() {
     }
     assert_eq!(applied, 2);
     home.on(&store, &["migrate", "--check"]).ok();
-    store.absent();
+}
+
+#[test]
+fn a_history_arrives_and_is_read_through_a_transaction_pool() {
+    let Some(store) = Store::pooled() else { return };
+    let home = Home::with_history(common::HISTORY);
+    home.migrated(&store);
+    assert_eq!(home.import(&store, &[])["runs_imported"], 15);
+    assert_eq!(home.import(&store, &[])["runs_skipped"], 15);
+    assert_eq!(home.hashes(&store).len(), 15);
 }

@@ -148,6 +148,7 @@ pub struct Store {
     pub backend: &'static str,
     pub url: String,
     pub schema: String,
+    pooled: bool,
     _dir: Option<TempDir>,
 }
 
@@ -155,7 +156,7 @@ impl Store {
     pub fn sqlite() -> Store {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", dir.path().join("shared.db").display());
-        Store { backend: "sqlite", url, schema: "AMX".into(), _dir: Some(dir) }
+        Store { backend: "sqlite", url, schema: "AMX".into(), pooled: false, _dir: Some(dir) }
     }
 
     pub fn postgresql() -> Option<Store> {
@@ -168,7 +169,10 @@ impl Store {
 
     /// On PostgreSQL, behind a proxy that gives each transaction another server connection.
     pub fn pooled() -> Option<Store> {
-        Store::server("postgresql", "AMX_TEST_PGBOUNCER_URL")
+        Store::server("postgresql", "AMX_TEST_PGBOUNCER_URL").map(|mut store| {
+            store.pooled = true;
+            store
+        })
     }
 
     /// Makes the store as it was before it was made.
@@ -198,7 +202,7 @@ impl Store {
             return None;
         };
         let schema = format!("T{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Some(Store { backend, url, schema, _dir: None })
+        Some(Store { backend, url, schema, pooled: false, _dir: None })
     }
 
     /// Runs SQL in the engine's own shell, in the store's schema, and gives what it writes: rows of values parted by tabs.
@@ -219,7 +223,12 @@ impl Store {
             }
             "postgresql" => {
                 let mut command = Command::new("psql");
-                command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", &self.url]);
+                // A pool does not pass on the shell's options.
+                let direct = match self.pooled {
+                    true => std::env::var("AMX_TEST_POSTGRESQL_URL").unwrap(),
+                    false => self.url.clone(),
+                };
+                command.args(["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", &direct]);
                 command.env("PGOPTIONS", format!("-c search_path={} -c client_min_messages=warning", self.schema.to_lowercase()));
                 command
             }

@@ -222,8 +222,52 @@ fn a_lock_that_is_held_ends_in_locked_and_frees_with_its_holder() {
         let mut holder = runtime.block_on(connecting).unwrap();
         assert!(runtime.block_on(holder.try_lock(&format!("{}.amx_history", schema.folded))).unwrap());
         home.on(&store, &["migrate", "--lock-timeout", "300ms"]).fails("locked", 7);
+        assert_eq!(home.on(&store, &["migrate", "lock", "status", "--json"]).json()["held"], true, "{}", store.backend);
         runtime.block_on(holder.close().boxed());
+        assert_eq!(home.on(&store, &["migrate", "lock", "status", "--json"]).json()["held"], false, "{}", store.backend);
         home.on(&store, &["migrate", "--lock-timeout", "20s"]).ok();
+    }
+}
+
+#[test]
+fn the_holder_of_the_lock_is_shown_and_its_fence_goes_up_when_it_is_released() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let home = Home::new();
+        home.migrated(&store);
+        let profile = amx_schema::profile::Profile::from_url(&store.url).unwrap();
+        let schema = profile.backend.dialect().unwrap().schema_name(&store.schema).unwrap();
+        let connecting = amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Create);
+        let mut holder = runtime.block_on(connecting).unwrap();
+        assert!(runtime.block_on(holder.try_lock(&format!("{}.amx_history", schema.folded))).unwrap());
+        store.sql("UPDATE amx_history_lock SET who = 'ann', hostname = 'ci-7', pid = 42, since = '2026-11-21T10:00:00Z';");
+        let said = home.on(&store, &["migrate", "lock", "status"]).ok();
+        assert_eq!(said.trim(), format!("The lock of {} is held by ann on ci-7, process 42, since 2026-11-21T10:00:00Z.", store.schema));
+        let before = home.on(&store, &["migrate", "lock", "status", "--json"]).json();
+        let after = home.on(&store, &["migrate", "lock", "release", "--json"]);
+        assert!(after.stderr.contains("the database frees the lock when that session ends"), "{}", after.stderr);
+        let after = after.json();
+        assert_eq!(after["fence"].as_i64(), before["fence"].as_i64().map(|fence| fence + 1));
+        assert_eq!((&after["held"], &after["holder"]), (&true.into(), &serde_json::Value::Null), "{}", store.backend);
+        runtime.block_on(holder.close().boxed());
+        assert!(home.on(&store, &["migrate", "lock", "release"]).ok().ends_with("is free.\n"));
+    }
+}
+
+#[test]
+fn the_statements_of_a_version_that_was_changed_are_named() {
+    for store in Store::all() {
+        let home = Home::new();
+        home.migrated(&store);
+        let index = "SELECT step FROM amx_history_steps WHERE version = 2 ORDER BY step LIMIT 1";
+        let step = store.sql(&format!("{index};"));
+        store.sql(&format!(
+            "UPDATE amx_history_ledger SET checksum = '1' WHERE version = 2;
+            UPDATE amx_history_steps SET checksum = 'another' WHERE version = 2 AND step = {};",
+            step.trim()
+        ));
+        let failed = home.on(&store, &["migrate"]).fails("checksum_mismatch", 3);
+        assert!(failed.stderr.contains("; what differs: add columns to amx_history_runs ("), "{}: {}", store.backend, failed.stderr);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::dialect::{Dialect, SchemaName};
 use crate::error::Result;
 use crate::model::Model;
-use crate::render::{Effect, Renderer, Step};
+use crate::render::{Effect, Renderer, Step, Way};
 use minijinja::context;
 
 /// What a migration file has before each step; what follows it on the line is the step's [`Effect`].
@@ -28,7 +28,7 @@ impl Script<'_> {
     /// The whole store in one script that can be run twice.
     pub fn squashed(&self) -> Result<String> {
         let steps = self.renderer().squashed_steps(self.model)?;
-        self.written(&[(None, steps)])
+        self.written(&[(None, steps)], Way::Squashed)
     }
 
     /// The migrations one after the other.
@@ -37,14 +37,14 @@ impl Script<'_> {
         for (&version, name) in &self.model.versions {
             parts.push((Some(format!("V{version} {name}")), self.renderer().version_steps(self.model, version)?));
         }
-        self.written(&parts)
+        self.written(&parts, Way::Versioned)
     }
 
     fn renderer(&self) -> Renderer<'_> {
         Renderer { dialect: self.dialect, schema: self.schema }
     }
 
-    fn written(&self, parts: &[(Option<String>, Vec<Step>)]) -> Result<String> {
+    fn written(&self, parts: &[(Option<String>, Vec<Step>)], way: Way) -> Result<String> {
         let mut text = format!("-- {} bootstrap DDL ({} dialect)\n", self.model.title, self.dialect.name);
         let intro = self.dialect.render("intro.txt", self.schema, context! { versioned => parts.len() > 1, location => self.location })?;
         // What a store of an older version lacks cannot be made by a script that makes whole tables.
@@ -71,8 +71,8 @@ impl Script<'_> {
             }
         }
         text.push_str("\n-- The ledger: a version is recorded only where the catalog shows what it brings.\n");
-        for (&version, checksum) in self.model.versions.keys().zip(self.checksums) {
-            self.push(&mut text, &renderer.ledger_row(self.model, version, checksum)?);
+        for step in renderer.ledger_rows(self.model, self.checksums, way)? {
+            self.push(&mut text, &step);
         }
         let grants = renderer.grants(self.model)?;
         if !grants.is_empty() {
@@ -96,7 +96,11 @@ pub fn migration_file(model: &Model, dialect: &Dialect, version: u32) -> Result<
     let mut text = format!("-- {} V{version} {name} ({} dialect)\n", model.title, dialect.name);
     text.push_str("-- Rendered from model.yaml by `amx-schema generate`. Never edited once released.\n");
     for step in (Renderer { dialect, schema: &schema }).version_steps(model, version)? {
-        text.push_str(&format!("\n{STEP_MARK}{}\n{}{}\n", step.effect, step.sql, dialect.separator));
+        text.push('\n');
+        if let Some(lost) = step.effect.loses() {
+            text.push_str(&format!("-- destructive: {lost}\n"));
+        }
+        text.push_str(&format!("{STEP_MARK}{}\n{}{}\n", step.effect, step.sql, dialect.separator));
     }
     Ok(text)
 }

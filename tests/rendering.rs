@@ -277,13 +277,17 @@ fn a_released_file_that_is_gone_is_refused() {
 }
 
 #[test]
-fn a_model_that_changes_a_released_version_is_refused_and_nothing_is_written() {
+fn a_record_that_changes_a_released_version_is_refused_and_nothing_is_written() {
     let copy = Copy::with_first_version_released();
-    copy.edit("model.yaml", |text| text.replace("One AMX run per row.", "An AMX run per row."));
+    copy.edit("models/V1.yaml", |text| text.replace("One AMX run per row.", "An AMX run per row."));
     fs::remove_file(copy.dir.join("bigquery/V2__sharing.sql")).unwrap();
     copy.generate(&["--check"]).fails("model_out_of_sync", 3);
     let failed = copy.generate(&[]).fails("model_out_of_sync", 3);
-    assert!(failed.stderr.contains("which is released"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("V1 for postgresql, which is released: the statement `comment on amx_history_runs`"),
+        "{}",
+        failed.stderr
+    );
     assert!(!copy.dir.join("bigquery/V2__sharing.sql").exists());
 }
 

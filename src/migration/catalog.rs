@@ -4,7 +4,7 @@ use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::Kind;
-use crate::render::Effect;
+use crate::render::{Effect, Step};
 use minijinja::context;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,62 @@ impl Catalog {
             }
             Effect::Columns { table, columns } => self.has_table(table) && self.lacking(table, columns).is_none(),
             Effect::Index { table, index } => self.has_index(table, index),
-            Effect::Schema | Effect::Comment { .. } | Effect::Backfill { .. } | Effect::Ledger { .. } => false,
+            Effect::RenameColumn { table, from, to } => self.has_column(table, to) && !self.has_column(table, from),
+            Effect::DropColumn { table, column } => !self.has_column(table, column),
+            Effect::DropTable { table } => !self.has_table(table),
+            Effect::DropIndex { table, index } => !self.has_indexes || !self.has_index(table, index),
+            Effect::Schema
+            | Effect::Comment { .. }
+            | Effect::Backfill { .. }
+            | Effect::Widen { .. }
+            | Effect::AllowNull { .. }
+            | Effect::Rebuild { .. }
+            | Effect::Default { .. }
+            | Effect::MapColumns { .. }
+            | Effect::Nothing
+            | Effect::Ledger { .. } => false,
+        }
+    }
+
+    /// The steps that it does not hold. Each is judged by what those before it will have done: an index that one drops and the next makes anew
+    /// is there before both.
+    pub fn lacks(&mut self, steps: Vec<Step>) -> Vec<Step> {
+        let mut lacking = vec![];
+        for step in steps {
+            if !self.holds(&step.effect) {
+                self.note(&step.effect);
+                lacking.push(step);
+            }
+        }
+        lacking
+    }
+
+    /// Takes what a step brings about as done.
+    fn note(&mut self, effect: &Effect) {
+        let key = |table: &str, name: &str| (table.to_lowercase(), name.to_lowercase());
+        match effect {
+            Effect::Table { table, columns, indexes } => {
+                self.columns.entry(table.to_lowercase()).or_default().extend(columns.iter().map(|column| column.to_lowercase()));
+                self.indexes.extend(indexes.iter().map(|index| key(table, index)));
+            }
+            Effect::Columns { table, columns } => {
+                self.columns.entry(table.to_lowercase()).or_default().extend(columns.iter().map(|column| column.to_lowercase()));
+            }
+            Effect::Index { table, index } => drop(self.indexes.insert(key(table, index))),
+            Effect::RenameColumn { table, from, to } => {
+                let columns = self.columns.entry(table.to_lowercase()).or_default();
+                columns.remove(&from.to_lowercase());
+                columns.insert(to.to_lowercase());
+            }
+            Effect::DropColumn { table, column } => {
+                drop(self.columns.entry(table.to_lowercase()).or_default().remove(&column.to_lowercase()))
+            }
+            Effect::DropTable { table } => {
+                self.columns.remove(&table.to_lowercase());
+                self.indexes.retain(|(of, _)| *of != table.to_lowercase());
+            }
+            Effect::DropIndex { table, index } => drop(self.indexes.remove(&key(table, index))),
+            _ => {}
         }
     }
 
@@ -65,6 +120,10 @@ impl Catalog {
     fn lacking<'c>(&self, table: &str, columns: &'c [String]) -> Option<&'c String> {
         let present = self.columns.get(&table.to_lowercase());
         columns.iter().find(|column| present.is_none_or(|present| !present.contains(&column.to_lowercase())))
+    }
+
+    fn has_column(&self, table: &str, column: &str) -> bool {
+        self.columns.get(&table.to_lowercase()).is_some_and(|columns| columns.contains(&column.to_lowercase()))
     }
 
     fn has_index(&self, table: &str, index: &str) -> bool {

@@ -16,7 +16,6 @@ use refinery::error::Kind as RefineryKind;
 use refinery::{AsyncMigrate, Migration as RefineryMigration, Runner, Target};
 use refinery_core::traits::r#async::{AsyncQuery, AsyncTransaction};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -141,10 +140,10 @@ impl Engine<'_> {
         if !state.exists {
             steps.push(ledger_step);
         }
-        let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
+        let mut catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
         for migration in self.set.migrations.iter().filter(|migration| migration.version > state.version) {
             if target.is_none_or(|target| migration.version <= target) {
-                steps.extend(migration.steps_in(self.schema).into_iter().filter(|step| !catalog.holds(&step.effect)));
+                steps.extend(catalog.lacks(migration.steps_in(self.schema)));
             }
         }
         Ok(steps)
@@ -382,7 +381,7 @@ impl Adapter<'_> {
     }
 
     async fn apply(&mut self, migration: &Migration, ledger_row: &str) -> Result<()> {
-        let Mode::Run(catalog) = &self.mode else {
+        let Mode::Run(catalog) = &mut self.mode else {
             self.planned.push(Pending { version: migration.version, name: migration.name.clone() });
             return Ok(());
         };
@@ -391,7 +390,7 @@ impl Adapter<'_> {
         for step in &steps {
             catalog.admits(&step.effect)?;
         }
-        steps.retain(|step| !catalog.holds(&step.effect));
+        steps = catalog.lacks(steps);
         let row = Step { effect: Effect::Ledger { version: migration.version }, sql: ledger_row.into() };
         steps.push(row);
         for step in &steps {
@@ -446,8 +445,11 @@ impl AsyncTransaction for Adapter<'_> {
         let queries: Vec<&str> = queries.filter(|query| !query.is_empty()).collect();
         let [normalized, ledger_row] = queries[..] else { return Ok(0) };
         let set = self.set;
-        let by_text: BTreeMap<_, _> = set.migrations.iter().map(|migration| (migration.refinery.sql(), migration)).collect();
-        let migration = by_text.get(&Some(normalized)).ok_or_else(|| Error::internal("refinery ran a migration that it was not given"))?;
+        // Two versions may say the same, as where a comment is changed back; refinery takes them in order.
+        let done = [self.applied.last().map(|last| last.version), self.planned.last().map(|last| last.version), Some(self.version())];
+        let done = done.into_iter().flatten().max().unwrap_or(0);
+        let migration = set.migrations.iter().find(|migration| migration.version > done && migration.refinery.sql() == Some(normalized));
+        let migration = migration.ok_or_else(|| Error::internal("refinery ran a migration that it was not given"))?;
         self.apply(migration, ledger_row).await?;
         Ok(queries.len())
     }

@@ -835,7 +835,11 @@ impl Alteration<'_> {
             match change {
                 Change::CommentTable { .. } => self.steps.push(renderer.comment_table(self.after)?),
                 Change::CommentColumn { column, .. } if !with_definition => {
-                    renderer.comment_columns(self.after, self.after.column(column).into_iter(), self.steps)?;
+                    let mut said = vec![];
+                    renderer.comment_columns(self.after, self.after.column(column).into_iter(), &mut said)?;
+                    // A copy was given its comment when it was made.
+                    said.retain(|step| !self.steps.contains(step));
+                    self.steps.append(&mut said);
                 }
                 _ => {}
             }

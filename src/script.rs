@@ -46,7 +46,10 @@ impl Script<'_> {
 
     fn written(&self, parts: &[(Option<String>, Vec<Step>)], way: Way) -> Result<String> {
         let mut text = format!("-- {} bootstrap DDL ({} dialect)\n", self.model.title, self.dialect.name);
-        let intro = self.dialect.render("intro.txt", self.schema, context! { versioned => parts.len() > 1, location => self.location })?;
+        let intro = self.dialect.render("intro.txt", self.schema, context! {
+            versioned => parts.len() > 1, location => self.location, once => parts.len() > 1 && parts.iter().any(|(_, steps)| undoes(steps)),
+            schema_word => self.dialect.schema_word.as_str(),
+        })?;
         // What a store of an older version lacks cannot be made by a script that makes whole tables.
         let older = "On a store of an older version the statements that name what it lacks fail, and the newer version is not recorded:\n\
                      there, use `amx-schema migrate` or `dump-ddl --versioned`.";
@@ -87,6 +90,12 @@ impl Script<'_> {
     fn push(&self, text: &mut String, step: &Step) {
         text.push_str(&format!("\n{}{}\n", step.sql, self.dialect.separator));
     }
+}
+
+/// Whether a name is gone after these steps that an earlier version has statements for.
+fn undoes(steps: &[Step]) -> bool {
+    let gone = |effect: &Effect| matches!(effect, Effect::RenameColumn { .. } | Effect::DropColumn { .. } | Effect::DropTable { .. });
+    steps.iter().any(|step| gone(&step.effect))
 }
 
 /// The file of one version, as it is committed: its schema is not known yet.

@@ -83,20 +83,24 @@ impl Catalog {
             Effect::Columns { table, columns } => {
                 self.columns.entry(table.to_lowercase()).or_default().extend(columns.iter().map(|column| column.to_lowercase()));
             }
-            Effect::Index { table, index } => drop(self.indexes.insert(key(table, index))),
+            Effect::Index { table, index } => {
+                self.indexes.insert(key(table, index));
+            }
             Effect::RenameColumn { table, from, to } => {
                 let columns = self.columns.entry(table.to_lowercase()).or_default();
                 columns.remove(&from.to_lowercase());
                 columns.insert(to.to_lowercase());
             }
             Effect::DropColumn { table, column } => {
-                drop(self.columns.entry(table.to_lowercase()).or_default().remove(&column.to_lowercase()))
+                self.columns.entry(table.to_lowercase()).or_default().remove(&column.to_lowercase());
             }
             Effect::DropTable { table } => {
                 self.columns.remove(&table.to_lowercase());
                 self.indexes.retain(|(of, _)| *of != table.to_lowercase());
             }
-            Effect::DropIndex { table, index } => drop(self.indexes.remove(&key(table, index))),
+            Effect::DropIndex { table, index } => {
+                self.indexes.remove(&key(table, index));
+            }
             _ => {}
         }
     }

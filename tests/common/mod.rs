@@ -9,6 +9,7 @@ pub mod files;
 pub mod proxy;
 pub mod role;
 pub mod rows;
+pub mod shop;
 pub mod user;
 
 use std::path::{Path, PathBuf};

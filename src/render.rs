@@ -777,7 +777,10 @@ impl Alteration<'_> {
     /// A copy takes the place of a column.
     fn copy(&mut self, column: &Column) -> Result<()> {
         let effect = || Effect::Rebuild { table: self.after.name.clone(), column: column.name.clone() };
-        let copy = Column { name: format!("{}__new", column.name), ..column.clone() };
+        let mut copy = Column { name: format!("{}__new", column.name), ..column.clone() };
+        while [self.before, self.after].iter().any(|table| table.column(&copy.name).is_some()) {
+            copy.name.push('_');
+        }
         let added = self.renderer.add_columns(self.after, &[&copy])?;
         let effects = [effect(), effect(), effect(), effect()];
         let [added_effect, filled, dropped, renamed] = effects;

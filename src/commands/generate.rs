@@ -12,13 +12,13 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Name of the next version, where model.yaml does not list it: a to z, 0 to 9 and _.
-    #[arg(long, value_name = "NAME", conflicts_with = "check")]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Write nothing; fail where the files do not say what the model says.
     #[arg(long)]
     check: bool,
     /// Let the version drop columns and tables with all that they hold.
-    #[arg(long, conflicts_with = "check")]
+    #[arg(long)]
     allow_destructive: bool,
     /// Folder with model.yaml and a folder for each backend.
     #[arg(long, value_name = "DIR", default_value = "migrations")]

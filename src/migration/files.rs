@@ -113,10 +113,14 @@ impl Folder {
         }
         let change = plan.changes.iter().flat_map(|(_, changes)| changes).next();
         if let Some(&version) = plan.unrecorded.first() {
-            return Err(out_of_sync(match change {
+            let error = out_of_sync(match change {
                 Some(change) if recorded > 0 => format!("the model has a change that no version has: {change}"),
                 _ => format!("models/V{version}.yaml is missing or does not say what the model says"),
-            }));
+            });
+            return Err(match plan.unlisted {
+                Some(_) => error.hint("run `amx-schema generate --name NAME` and commit what it writes"),
+                None => error,
+            });
         }
         for backend in Backend::ALL {
             self.refuse_strangers(&plan.model, backend)?;

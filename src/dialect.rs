@@ -278,8 +278,6 @@ pub struct DialectData {
     pub indexes: bool,
     /// Whether one statement may add several columns, all or none.
     pub add_columns_at_once: bool,
-    /// How it changes what is there.
-    pub alter: AlterRules,
     /// Whether DDL can be rolled back.
     pub transactional_ddl: bool,
     /// The current time in UTC as RFC 3339 text, an SQL expression.
@@ -291,6 +289,8 @@ pub struct DialectData {
     pub dual: Option<String>,
     /// What stands after the columns of a new table.
     pub table_options: Option<String>,
+    /// How it changes what is there.
+    pub alter: AlterRules,
     /// The SQL type of each kind; `{length}` and `{bytes}` stand for the column's.
     pub types: BTreeMap<Kind, String>,
     /// What limits a key.

@@ -308,7 +308,7 @@ impl Renderer<'_> {
         self.create_table(model, &model.ledger())
     }
 
-    /// What a version changes: the model at it against the model before it.
+    /// What a version adds to the one before it: model(n) less model(n−1).
     pub fn version_steps(&self, model: &Model, version: u32) -> Result<Vec<Step>> {
         self.steps_between(&model.at(version.saturating_sub(1)), &model.at(version))
     }

@@ -928,7 +928,7 @@ fn any_model(chance: &mut Chance) -> Model {
 /// The model with a change made to it, whatever comes of it.
 fn change_something(chance: &mut Chance, old: &Model, model: &mut Model) {
     let at = chance.below(model.tables.len());
-    let (what, pick) = (chance.below(13), chance.below(100));
+    let (what, pick) = (chance.below(15), chance.below(100));
     let name = format!("c{}", chance.below(10));
     let kind = KINDS[chance.below(KINDS.len())];
     if what == 0 && model.tables.len() > 1 {
@@ -972,7 +972,7 @@ fn change_something(chance: &mut Chance, old: &Model, model: &mut Model) {
             column.length = column.length.map(|length| length + 10);
             column.bytes = column.bytes.map(|bytes| bytes + 10 * (pick as u32 % 2));
         }
-        8 if table.columns[picked].name != "id" => table.columns[picked].null = true,
+        8 | 13 | 14 if table.columns[picked].name != "id" => table.columns[picked].null = true,
         9 => table.columns[picked].comment = format!("It's said {pick} \\ times."),
         10 => table.comment = format!("Rows, \"{pick}\"."),
         11 => add_index(chance, table),

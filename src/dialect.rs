@@ -202,6 +202,54 @@ pub struct DefaultRules {
     pub needs_feature: Option<String>,
 }
 
+/// How a column that is there is given another type or may be null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlterStyle {
+    /// By a clause for what changes.
+    Clause,
+    /// By its whole definition, comment and all where comments are inline.
+    Definition,
+    /// Not at all: another column is added and filled, the first one dropped, and its name given to the other.
+    Copy,
+}
+
+/// Something that a change may ask of an engine and not every engine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// To add a column that may not be null to a table that is there.
+    AddNotNull,
+    /// To drop a column that has a default.
+    DropDefaulted,
+    /// To drop the only index that serves a foreign key.
+    DropReferenceIndex,
+    /// To widen a column of a primary key.
+    WidenPrimary,
+    /// To widen a column that may not be null.
+    WidenNotNull,
+}
+
+/// How an engine changes what is there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlterRules {
+    /// How a column gets another type.
+    pub style: AlterStyle,
+    /// Whether an index over a column must be away while the column is altered.
+    #[serde(default)]
+    pub without_indexes: bool,
+    /// Whether a column that is added gets its default by a statement of its own.
+    #[serde(default)]
+    pub default_apart: bool,
+    /// Whether a table must be told to map its columns before one is renamed or dropped.
+    #[serde(default)]
+    pub maps_columns: bool,
+    /// What it cannot do, and why.
+    #[serde(default)]
+    pub refuses: BTreeMap<Asked, String>,
+}
+
 /// How many things one statement may carry.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -275,6 +323,8 @@ pub struct DialectData {
     pub dual: Option<String>,
     /// What stands after the columns of a new table.
     pub table_options: Option<String>,
+    /// How it changes what is there.
+    pub alter: AlterRules,
     /// The SQL type of each kind; `{length}` and `{bytes}` stand for the column's.
     pub types: BTreeMap<Kind, String>,
     /// What the catalog says of a column of each kind; empty where no live store is compared.

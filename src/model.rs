@@ -1,14 +1,22 @@
 //! The declarative table model: what a store holds, said once in YAML for every backend.
 
 use crate::error::{Code, Error, Result};
-use serde::Deserialize;
+use rust_embed::RustEmbed;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 /// The model that this build embeds: `migrations/model.yaml`.
 const EMBEDDED: &str = include_str!("../migrations/model.yaml");
 
+/// The models as they were at each version: `migrations/models/V<n>.yaml`.
+#[derive(RustEmbed)]
+#[folder = "migrations/models/"]
+struct EmbeddedRecords;
+
 /// A set of tables under one name, with the versions that brought them.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// The model's name; its ledger is the table `<name>_ledger`.
@@ -22,12 +30,15 @@ pub struct Model {
     /// The tables, a referenced one before those that refer to it.
     pub tables: Vec<Table>,
     /// What versions do to rows that are there already.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backfill: Vec<Backfill>,
+    /// The model as it was at each version, from 1, as far as that is recorded. `since` tells of the versions after those.
+    #[serde(skip)]
+    pub recorded: Vec<Model>,
 }
 
 /// One table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// Its name, without the schema.
@@ -35,48 +46,55 @@ pub struct Table {
     /// What a row is, one line.
     pub comment: String,
     /// The version that brings it.
-    #[serde(default = "first_version")]
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
     pub since: u32,
     /// The columns of its key, in order.
     pub primary_key: Vec<String>,
     /// Its foreign keys.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
     /// Its columns, in order.
     pub columns: Vec<Column>,
     /// Its indexes beside the key.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
 }
 
 /// One column.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
     /// Its name.
     pub name: String,
     /// What it holds.
     pub kind: Kind,
+    /// The name that it had before this version, where it is renamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
     /// For a key: the most UTF-16 code units.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<u32>,
     /// For a key: the most bytes of UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u32>,
     /// For [`Kind::Literal`]: the SQL type, as it is to be written.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub sql_type: Option<String>,
     /// An SQL default. Avoided: the writer gives every value (some engines need a table feature for it).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,
     /// Whether it may be null.
-    #[serde(default = "yes")]
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub null: bool,
     /// What it means, one line.
     pub comment: String,
     /// The version that brings it; its table's where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u32>,
 }
 
 /// What a column holds. Each dialect has its own SQL type for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Text that is part of a key: bounded, compared byte for byte.
@@ -96,7 +114,7 @@ pub enum Kind {
 }
 
 /// One index beside the key.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
     /// Its name.
@@ -104,11 +122,12 @@ pub struct Index {
     /// Its columns, in order.
     pub columns: Vec<String>,
     /// The version that brings it; its table's where none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u32>,
 }
 
 /// A foreign key to the primary key of another table.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     /// The columns that refer.
@@ -118,7 +137,7 @@ pub struct Reference {
 }
 
 /// A change to rows that were there before a version. Each can be run again without a further effect.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Backfill {
     /// Fills columns of the rows where one of them is null.
@@ -146,7 +165,7 @@ pub enum Backfill {
 }
 
 /// A value that a backfill writes.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fill {
     /// What another column of the row holds.
@@ -158,7 +177,7 @@ pub enum Fill {
 }
 
 /// That a table has a row with this text in this column.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Condition {
     /// The table.
@@ -173,8 +192,29 @@ fn first_version() -> u32 {
     1
 }
 
+fn is_first_version(version: &u32) -> bool {
+    *version == first_version()
+}
+
 fn yes() -> bool {
     true
+}
+
+fn is_yes(null: &bool) -> bool {
+    *null
+}
+
+impl Serialize for Fill {
+    /// As a map of one entry. What serde derives would be a YAML tag, which the untagged [`Backfill`] does not read back.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self {
+            Fill::Column(column) => map.serialize_entry("column", column)?,
+            Fill::Text(text) => map.serialize_entry("text", text)?,
+            Fill::Integer(integer) => map.serialize_entry("integer", integer)?,
+        }
+        map.end()
+    }
 }
 
 impl Backfill {
@@ -195,9 +235,30 @@ impl Backfill {
 }
 
 impl Model {
-    /// The model that this build embeds.
+    /// The model that this build embeds, with its recorded versions.
     pub fn embedded() -> Result<Model> {
-        Model::from_yaml(EMBEDDED)
+        static PARSED: OnceLock<Model> = OnceLock::new();
+        if let Some(model) = PARSED.get() {
+            return Ok(model.clone());
+        }
+        let mut model = Model::from_yaml(EMBEDDED)?;
+        while let Some(file) = EmbeddedRecords::get(&Model::record_name(model.recorded.len() as u32 + 1)) {
+            model.recorded.push(Model::from_yaml(&String::from_utf8_lossy(&file.data))?);
+        }
+        Ok(PARSED.get_or_init(|| model).clone())
+    }
+
+    /// The file in `migrations/models` that records a version.
+    pub fn record_name(version: u32) -> String {
+        format!("V{version}.yaml")
+    }
+
+    /// The model as the file of its version records it.
+    ///
+    /// # Errors
+    /// `internal`, which a test rules out.
+    pub fn to_yaml(&self) -> Result<String> {
+        serde_yaml::to_string(self).map_err(|error| Error::internal(format!("the model cannot be written: {error}")))
     }
 
     /// Reads a model and checks that it agrees with itself.
@@ -220,18 +281,27 @@ impl Model {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// The model as it was at a version: later tables, columns and indexes left out.
+    /// The model as it was at a version: as it is recorded, else with later tables, columns and indexes left out.
     pub fn at(&self, version: u32) -> Model {
-        let mut model = self.clone();
+        if let Some(recorded) = version.checked_sub(1).and_then(|index| self.recorded.get(index as usize)) {
+            return recorded.clone();
+        }
+        let mut model = Model { recorded: vec![], ..self.clone() };
         model.versions.retain(|&number, _| number <= version);
-        model.tables.retain(|table| table.since <= version);
+        model.tables.retain(|table| self.brought_by(table) <= version);
         for table in &mut model.tables {
-            let since = table.since;
-            table.columns.retain(|column| column.since.unwrap_or(since) <= version);
-            table.indexes.retain(|index| index.since.unwrap_or(since) <= version);
+            let brought = table.clone();
+            table.columns.retain(|column| column.since.unwrap_or(brought.since) <= version);
+            table.indexes.retain(|index| brought.index_brought_by(index) <= version);
         }
         model.backfill.retain(|backfill| backfill.since() <= version);
         model
+    }
+
+    /// The version that brings a table: the one that it says, or that of a table that it refers to where that is later.
+    fn brought_by(&self, table: &Table) -> u32 {
+        let targets = table.references.iter().filter_map(|reference| self.table(&reference.table));
+        targets.filter(|target| target.name != table.name).map(|target| self.brought_by(target)).fold(table.since, u32::max)
     }
 
     /// The table that records which migrations a store has. It is created before any version.
@@ -239,6 +309,7 @@ impl Model {
         let column = |name: &str, kind, length, comment: &str| Column {
             name: name.into(),
             kind,
+            was: None,
             length,
             bytes: length,
             sql_type: None,
@@ -272,7 +343,9 @@ impl Model {
             table.check(self.latest())?;
             for reference in &table.references {
                 let target = seen.contains(reference.table.as_str()).then(|| self.table(&reference.table)).flatten();
-                if target.is_none_or(|target| target.primary_key.len() != reference.columns.len() || target.since > table.since) {
+                // A table that does not say its version comes with those that it refers to.
+                let later = |target: &Table| table.since > first_version() && target.since > table.since;
+                if target.is_none_or(|target| target.primary_key.len() != reference.columns.len() || later(target)) {
                     return Err(infeasible(format!(
                         "{} refers to {}, which must come before it with as many key columns",
                         table.name, reference.table
@@ -325,6 +398,16 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// The version that brings an index: the one that it says, else that of its newest column.
+    fn index_brought_by(&self, index: &Index) -> u32 {
+        index.since.unwrap_or_else(|| self.newest_of(&index.columns))
+    }
+
+    fn newest_of(&self, columns: &[String]) -> u32 {
+        let since = columns.iter().filter_map(|name| self.column(name)?.since);
+        since.fold(self.since, u32::max)
+    }
+
     fn check(&self, latest: u32) -> Result<()> {
         let mut seen = BTreeSet::new();
         for column in &self.columns {
@@ -337,6 +420,9 @@ impl Table {
             }
             if (column.kind == Kind::Literal) != column.sql_type.is_some() {
                 return Err(infeasible(format!("{at}: type goes with kind literal, and only there")));
+            }
+            if column.was.as_ref() == Some(&column.name) {
+                return Err(infeasible(format!("{at}: was says the name that it has")));
             }
             if column.since.unwrap_or(self.since) < self.since || column.since.unwrap_or(self.since) > latest {
                 return Err(infeasible(format!("{at}: no such version as its since")));
@@ -352,9 +438,8 @@ impl Table {
             return Err(infeasible(format!("{}.{nullable} is in the key and may be null", self.name)));
         }
         for index in &self.indexes {
-            let since = index.since.unwrap_or(self.since);
-            let newest = index.columns.iter().filter_map(|name| self.column(name)).map(|column| column.since.unwrap_or(self.since)).max();
-            if since > latest || newest.is_some_and(|newest| newest > since) {
+            let since = self.index_brought_by(index);
+            if since > latest || since < self.newest_of(&index.columns) {
                 return Err(infeasible(format!("{}: its since is of no version, or before that of a column of it", index.name)));
             }
         }

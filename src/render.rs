@@ -2,7 +2,8 @@
 //!
 //! sea-query writes the tables of PostgreSQL, MySQL and SQLite; the dialect's templates write everything else.
 
-use crate::dialect::{Backend, Comments, Dialect, LiteralStyle, SchemaName};
+use crate::change::{self, Change};
+use crate::dialect::{AlterStyle, Backend, Comments, Dialect, LiteralStyle, SchemaName};
 use crate::error::{Error, Result};
 use crate::model::{Backfill, Column, Fill, Index, Model, Table};
 use minijinja::{Value, context};
@@ -51,6 +52,69 @@ pub enum Effect {
         /// The table whose rows they are.
         table: String,
     },
+    /// The column has its new name and not the old one.
+    RenameColumn {
+        /// The table.
+        table: String,
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
+    /// The column is not there.
+    DropColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The table is not there.
+    DropTable {
+        /// The table.
+        table: String,
+    },
+    /// The index is not there.
+    DropIndex {
+        /// The table.
+        table: String,
+        /// The index.
+        index: String,
+    },
+    /// The column takes longer text. Not asked for: widening again does no harm.
+    Widen {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The column may be null. Not asked for: allowing it again does no harm.
+    AllowNull {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// One of the statements by which a copy takes a column's place. Not asked for: they run in one transaction, all or none.
+    Rebuild {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The column has its default. Not asked for: setting it again does no harm.
+    Default {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// The table maps its columns, so that they can be renamed and dropped. Not asked for: saying so again does no harm.
+    MapColumns {
+        /// The table.
+        table: String,
+    },
+    /// Nothing: the version has no statement for this engine.
+    Nothing,
     /// The ledger has the row of a version.
     Ledger {
         /// The version.
@@ -70,6 +134,16 @@ impl fmt::Display for Effect {
             Effect::Index { table, index } => write!(f, "create index {index} on {table}"),
             Effect::Comment { table } => write!(f, "comment on {table}"),
             Effect::Backfill { table } => write!(f, "backfill {table}"),
+            Effect::RenameColumn { table, from, to } => write!(f, "rename column {table} ({from}) to ({to})"),
+            Effect::DropColumn { table, column } => write!(f, "drop column {table} ({column})"),
+            Effect::DropTable { table } => write!(f, "drop table {table}"),
+            Effect::DropIndex { table, index } => write!(f, "drop index {index} on {table}"),
+            Effect::Widen { table, column } => write!(f, "widen column {table} ({column})"),
+            Effect::AllowNull { table, column } => write!(f, "allow null {table} ({column})"),
+            Effect::Rebuild { table, column } => write!(f, "rebuild column {table} ({column})"),
+            Effect::Default { table, column } => write!(f, "set default {table} ({column})"),
+            Effect::MapColumns { table } => write!(f, "map columns of {table}"),
+            Effect::Nothing => write!(f, "nothing to do"),
             Effect::Ledger { version } => write!(f, "record version {version}"),
         }
     }
@@ -87,15 +161,51 @@ impl Effect {
 
     /// Whether the catalog can be asked for it.
     pub fn in_catalog(&self) -> bool {
-        matches!(self, Effect::Table { .. } | Effect::Columns { .. } | Effect::Index { .. })
+        self.takes_away() || matches!(self, Effect::Table { .. } | Effect::Columns { .. } | Effect::Index { .. })
+    }
+
+    /// Whether it is that something is not there, or not under its old name.
+    pub fn takes_away(&self) -> bool {
+        matches!(self, Effect::RenameColumn { .. } | Effect::DropColumn { .. } | Effect::DropTable { .. } | Effect::DropIndex { .. })
     }
 
     /// Reads back what [`Effect`]'s `Display` writes, as it stands in a migration file.
     pub fn from_text(text: &str) -> Option<Effect> {
         let names = |list: &str| list.split(", ").map(str::to_string).collect::<Vec<_>>();
         let listed = |text: &str| text.split_once(" (").map(|(table, rest)| (table.to_string(), rest.to_string()));
-        if text == "create schema" {
-            return Some(Effect::Schema);
+        let column = |rest: &str| rest.strip_suffix(')').and_then(listed);
+        match text {
+            "create schema" => return Some(Effect::Schema),
+            "nothing to do" => return Some(Effect::Nothing),
+            _ => {}
+        }
+        if let Some((table, rest)) = text.strip_prefix("rename column ").and_then(column) {
+            let (from, to) = rest.split_once(") to (")?;
+            return Some(Effect::RenameColumn { table, from: from.into(), to: to.into() });
+        }
+        if let Some((table, column)) = text.strip_prefix("drop column ").and_then(column) {
+            return Some(Effect::DropColumn { table, column });
+        }
+        if let Some((table, column)) = text.strip_prefix("widen column ").and_then(column) {
+            return Some(Effect::Widen { table, column });
+        }
+        if let Some((table, column)) = text.strip_prefix("allow null ").and_then(column) {
+            return Some(Effect::AllowNull { table, column });
+        }
+        if let Some((table, column)) = text.strip_prefix("rebuild column ").and_then(column) {
+            return Some(Effect::Rebuild { table, column });
+        }
+        if let Some((table, column)) = text.strip_prefix("set default ").and_then(column) {
+            return Some(Effect::Default { table, column });
+        }
+        if let Some(table) = text.strip_prefix("drop table ") {
+            return Some(Effect::DropTable { table: table.into() });
+        }
+        if let Some((index, table)) = text.strip_prefix("drop index ").and_then(|rest| rest.split_once(" on ")) {
+            return Some(Effect::DropIndex { table: table.into(), index: index.into() });
+        }
+        if let Some(table) = text.strip_prefix("map columns of ") {
+            return Some(Effect::MapColumns { table: table.into() });
         }
         if let Some((table, rest)) = text.strip_prefix("create table ").and_then(listed) {
             let (columns, indexes) = rest.split_once(')')?;
@@ -116,6 +226,15 @@ impl Effect {
         }
         text.strip_prefix("backfill ").map(|table| Effect::Backfill { table: table.into() })
     }
+
+    /// What is lost by it, in one clause; nothing where nothing is.
+    pub fn loses(&self) -> Option<String> {
+        match self {
+            Effect::DropColumn { table, column } => Some(format!("{table}.{column} goes with all that it holds")),
+            Effect::DropTable { table } => Some(format!("{table} goes with all its rows")),
+            _ => None,
+        }
+    }
 }
 
 /// One statement and what it brings about.
@@ -125,6 +244,63 @@ pub struct Step {
     pub effect: Effect,
     /// The statement, without what a shell wants after it.
     pub sql: String,
+}
+
+/// How a script makes a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// In one go: what is there already is passed over.
+    Squashed,
+    /// Version by version.
+    Versioned,
+}
+
+/// What the ledger must hold for a row whose version the catalog alone does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    /// No version before it: the store is one that the script has just made.
+    Nothing,
+    /// The version before it.
+    Former,
+}
+
+/// The names that a version brings, by which the catalog tells it.
+struct Brought {
+    columns: Vec<(String, Vec<String>)>,
+    indexes: Vec<String>,
+}
+
+/// The names that a model has and the one before it has not.
+fn brought(before: &Model, after: &Model) -> Brought {
+    let mut brought = Brought { columns: vec![], indexes: vec![] };
+    for table in &after.tables {
+        let old = before.table(&table.name);
+        let is_new = |name: &String| old.is_none_or(|old| old.column(name).is_none());
+        let names: Vec<_> = table.columns.iter().map(|column| column.name.clone()).filter(is_new).collect();
+        let new = |index: &&Index| old.is_none_or(|old| old.indexes.iter().all(|known| known.name != index.name));
+        brought.indexes.extend(table.indexes.iter().filter(new).map(|index| index.name.clone()));
+        if !names.is_empty() {
+            brought.columns.push((table.name.clone(), names));
+        }
+    }
+    brought
+}
+
+impl Brought {
+    /// The same by the names that they have after further versions, without what those dropped.
+    fn as_now(self, versions: &[Model], now: &Model) -> Brought {
+        let follow = |(table, names): (String, Vec<String>)| {
+            let mut names = names;
+            for pair in versions.windows(2) {
+                let (Some(before), Some(after)) = (pair[0].table(&table), pair[1].table(&table)) else { return None };
+                names = names.iter().filter_map(|name| change::renamed(before, after, name)).map(str::to_string).collect();
+            }
+            (!names.is_empty()).then_some((table, names))
+        };
+        let columns = self.columns.into_iter().filter_map(follow).collect();
+        let there = |name: &String| now.tables.iter().flat_map(|table| &table.indexes).any(|index| index.name == *name);
+        Brought { columns, indexes: self.indexes.into_iter().filter(there).collect() }
+    }
 }
 
 /// A model on a dialect in a schema: what all rendering is done with.
@@ -158,16 +334,38 @@ impl Renderer<'_> {
 
     /// What a version adds to the one before it: model(n) less model(n−1).
     pub fn version_steps(&self, model: &Model, version: u32) -> Result<Vec<Step>> {
-        let (before, after) = (model.at(version.saturating_sub(1)), model.at(version));
+        self.steps_between(&model.at(version.saturating_sub(1)), &model.at(version))
+    }
+
+    /// The statements that lead from one model to the next.
+    ///
+    /// # Errors
+    /// `model_infeasible` where none do.
+    pub fn steps_between(&self, old: &Model, new: &Model) -> Result<Vec<Step>> {
+        let changes = change::changes(old, new)?;
         let mut steps = vec![];
-        for table in &after.tables {
-            match before.table(&table.name) {
-                None => self.new_table(&after, table, &mut steps)?,
-                Some(old) => self.grown_table(old, table, &mut steps)?,
+        for change in &changes {
+            match change {
+                Change::DropIndex { table, index } if self.dialect.indexes => steps.push(self.drop_index(table, index)?),
+                Change::DropTable { table } => steps.push(self.drop_table(table)?),
+                _ => {}
             }
         }
-        for backfill in after.backfill.iter().filter(|backfill| backfill.since() == version) {
-            steps.push(self.backfill(&after, backfill)?);
+        for table in &new.tables {
+            match old.table(&table.name) {
+                None => self.new_table(new, table, &mut steps)?,
+                Some(before) => {
+                    let own: Vec<_> = changes.iter().filter(|change| change.table() == table.name).collect();
+                    Alteration { renderer: self, before, after: table, changes: &own, steps: &mut steps }.all()?;
+                }
+            }
+        }
+        for backfill in new.backfill.iter().filter(|backfill| backfill.since() > old.latest()) {
+            steps.push(self.backfill(new, backfill)?);
+        }
+        if steps.is_empty() {
+            let context = context! { ledger => new.ledger().name, version => new.latest() };
+            steps.push(Step { effect: Effect::Nothing, sql: self.dialect.render("nothing.sql", self.schema, context)? });
         }
         Ok(steps)
     }
@@ -185,28 +383,44 @@ impl Renderer<'_> {
         Ok(steps)
     }
 
-    /// The ledger row of a version, written only where it is missing and the catalog shows all that the version brings.
+    /// The ledger row of a version, written only where it is missing and the catalog shows all that the version brings. It stands right after the
+    /// version's own statements.
     pub fn ledger_row(&self, model: &Model, version: u32, checksum: &str) -> Result<Step> {
-        let (before, after) = (model.at(version.saturating_sub(1)), model.at(version));
-        let mut columns = vec![];
-        let mut indexes = vec![];
-        for table in &after.tables {
-            let old = before.table(&table.name);
-            let names: Vec<_> = table
-                .columns
-                .iter()
-                .map(|column| column.name.clone())
-                .filter(|name| old.is_none_or(|old| old.column(name).is_none()))
-                .collect();
-            let new = |index: &&Index| old.is_none_or(|old| old.indexes.iter().all(|known| known.name != index.name));
-            indexes.extend(table.indexes.iter().filter(new).map(|index| index.name.clone()));
-            if !names.is_empty() {
-                columns.push(context! { table => table.name.as_str(), names });
+        self.ledger_row_if(model, version, checksum, &brought(&model.at(version.saturating_sub(1)), &model.at(version)), None)
+    }
+
+    /// The ledger rows of all versions, at the end of a script: what a version brought may have been renamed or dropped since.
+    pub fn ledger_rows(&self, model: &Model, checksums: &[String], way: Way) -> Result<Vec<Step>> {
+        let models: Vec<_> = (0..=model.latest()).map(|version| model.at(version)).collect();
+        let (mut silent, mut others) = (vec![], vec![]);
+        for ((&version, checksum), pair) in model.versions.keys().zip(checksums).zip(models.windows(2)) {
+            let [before, after] = pair else { continue };
+            let left = brought(before, after).as_now(&models[version as usize..], model);
+            // The script alone does not bring a new column to a table of an older store; all else it may bring, or pass over in silence.
+            let told = left.columns.iter().any(|(table, _)| before.table(table).is_some());
+            let whole_tables = || before.tables.iter().all(|table| after.table(&table.name) == Some(table)) && !left.columns.is_empty();
+            match way {
+                _ if version == 1 || told => others.push(self.ledger_row_if(model, version, checksum, &left, None)?),
+                Way::Squashed if !whole_tables() => {
+                    silent.push(self.ledger_row_if(model, version, checksum, &left, Some(Beside::Nothing))?);
+                }
+                _ => others.push(self.ledger_row_if(model, version, checksum, &left, Some(Beside::Former))?),
             }
         }
-        let count: usize = columns.iter().filter_map(|brought| brought.get_attr("names").ok()?.len()).sum();
+        // Those that want an empty ledger come first, the newest of them before the rest.
+        silent.reverse();
+        silent.append(&mut others);
+        Ok(silent)
+    }
+
+    fn ledger_row_if(&self, model: &Model, version: u32, checksum: &str, brought: &Brought, beside: Option<Beside>) -> Result<Step> {
+        let columns: Vec<_> =
+            brought.columns.iter().map(|(table, names)| context! { table => table.as_str(), names => names.clone() }).collect();
+        let count: usize = brought.columns.iter().map(|(_, names)| names.len()).sum();
         let context = context! {
-            ledger => model.ledger().name, version, name => model.versions.get(&version).map(String::as_str), checksum, columns, columns_count => count, indexes,
+            ledger => model.ledger().name, version, name => model.versions.get(&version).map(String::as_str), checksum, columns,
+            columns_count => count, indexes => brought.indexes.clone(),
+            none_before => matches!(beside, Some(Beside::Nothing)), one_before => matches!(beside, Some(Beside::Former)),
         };
         Ok(Step { effect: Effect::Ledger { version }, sql: self.dialect.render("ledger_row.sql", self.schema, context)? })
     }
@@ -236,32 +450,20 @@ impl Renderer<'_> {
             }
         }
         if self.dialect.comments == Comments::Statement {
-            let context = context! { table_name => table.name.as_str(), comment => table.comment.as_str() };
-            steps.push(self.comment(table, "comment_table.sql", context)?);
+            steps.push(self.comment_table(table)?);
             self.comment_columns(table, table.columns.iter(), steps)?;
         }
         Ok(())
     }
 
-    fn grown_table(&self, old: &Table, new: &Table, steps: &mut Vec<Step>) -> Result<()> {
-        let added: Vec<_> = new.columns.iter().filter(|column| old.column(&column.name).is_none()).collect();
-        let groups: Vec<&[&Column]> = match self.dialect.add_columns_at_once {
-            _ if added.is_empty() => vec![],
-            true => vec![&added],
-            false => added.chunks(1).collect(),
-        };
-        for group in groups {
-            steps.push(self.add_columns(new, group)?);
-        }
-        if self.dialect.indexes {
-            for index in new.indexes.iter().filter(|index| old.indexes.iter().all(|known| known.name != index.name)) {
-                steps.push(self.create_index(new, index)?);
-            }
-        }
-        if self.dialect.comments == Comments::Statement {
-            self.comment_columns(new, added.into_iter(), steps)?;
-        }
-        Ok(())
+    fn drop_index(&self, table: &str, index: &str) -> Result<Step> {
+        let sql = self.dialect.render("drop_index.sql", self.schema, context! { table_name => table, index })?;
+        Ok(Step { effect: Effect::DropIndex { table: table.into(), index: index.into() }, sql })
+    }
+
+    fn drop_table(&self, table: &str) -> Result<Step> {
+        let sql = self.dialect.render("drop_table.sql", self.schema, context! { table_name => table })?;
+        Ok(Step { effect: Effect::DropTable { table: table.into() }, sql })
     }
 
     fn comment_columns<'c>(&self, table: &Table, columns: impl Iterator<Item = &'c Column>, steps: &mut Vec<Step>) -> Result<()> {
@@ -271,6 +473,11 @@ impl Renderer<'_> {
             steps.push(self.comment(table, "comment_column.sql", context)?);
         }
         Ok(())
+    }
+
+    fn comment_table(&self, table: &Table) -> Result<Step> {
+        let context = context! { table_name => table.name.as_str(), comment => table.comment.as_str() };
+        self.comment(table, "comment_table.sql", context)
     }
 
     fn comment(&self, table: &Table, template: &str, context: Value) -> Result<Step> {
@@ -496,6 +703,191 @@ impl Renderer<'_> {
         }
         text
     }
+}
+
+/// A table that is there, and what changes of it.
+struct Alteration<'a> {
+    renderer: &'a Renderer<'a>,
+    before: &'a Table,
+    after: &'a Table,
+    changes: &'a [&'a Change],
+    steps: &'a mut Vec<Step>,
+}
+
+impl Alteration<'_> {
+    fn all(mut self) -> Result<()> {
+        self.names()?;
+        self.columns()?;
+        self.additions()?;
+        self.comments()
+    }
+
+    /// Renders one of the templates that alter a column; `was` is a name that it has not, for those that want two.
+    fn push(&mut self, effect: Effect, template: &str, column: &Column, was: &str) -> Result<()> {
+        let Renderer { dialect, schema } = *self.renderer;
+        let column = context! { was, ..self.renderer.column_context(column) };
+        let sql = dialect.render(template, schema, context! { table_name => self.after.name.as_str(), column })?;
+        self.steps.push(Step { effect, sql });
+        Ok(())
+    }
+
+    fn names(&mut self) -> Result<()> {
+        let table = || self.after.name.clone();
+        let moves = |change: &&&Change| matches!(change, Change::RenameColumn { .. } | Change::DropColumn { .. });
+        if self.renderer.dialect.alter.maps_columns && self.changes.iter().any(|change| moves(&change)) {
+            let sql = self.renderer.dialect.render("map_columns.sql", self.renderer.schema, context! { table_name => table() })?;
+            self.steps.push(Step { effect: Effect::MapColumns { table: table() }, sql });
+        }
+        for change in self.changes {
+            match change {
+                Change::RenameColumn { from, to, .. } => {
+                    let Some(column) = self.before.column(from) else { continue };
+                    let renamed = Column { name: to.clone(), ..column.clone() };
+                    let effect = Effect::RenameColumn { table: self.after.name.clone(), from: from.clone(), to: to.clone() };
+                    self.push(effect, "rename_column.sql", &renamed, from)?;
+                }
+                Change::DropColumn { column, .. } => {
+                    let Some(dropped) = self.before.column(column) else { continue };
+                    let effect = Effect::DropColumn { table: self.after.name.clone(), column: column.clone() };
+                    self.push(effect, "drop_column.sql", dropped, column)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Types, nulls, and the comments that can only be written with a whole definition.
+    fn columns(&mut self) -> Result<()> {
+        let dialect = self.renderer.dialect;
+        let by_definition = dialect.alter.style == AlterStyle::Definition && dialect.comments == Comments::Inline;
+        let mut altered = vec![];
+        for column in &self.after.columns {
+            let Some(was) = change::source(self.before, self.after, &column.name) else { continue };
+            let widened = dialect.sql_type(was) != dialect.sql_type(column);
+            let nullable = column.null && !was.null;
+            if widened || nullable || (by_definition && was.comment != column.comment) {
+                altered.push((column, widened, nullable));
+            }
+        }
+        // A longer type alone is no trouble to an index, but to one over a column that a copy replaces.
+        let replaced = |nullable: bool| nullable || dialect.alter.style == AlterStyle::Copy;
+        let touched =
+            |index: &Index| altered.iter().any(|(column, _, nullable)| replaced(*nullable) && index.columns.contains(&column.name));
+        let in_the_way: Vec<_> = match dialect.alter.without_indexes && dialect.indexes {
+            true => self.after.indexes.iter().filter(|index| is_old(self.changes, index) && touched(index)).collect(),
+            false => vec![],
+        };
+        for index in &in_the_way {
+            self.steps.push(self.renderer.drop_index(&self.after.name, &index.name)?);
+        }
+        for (column, widened, nullable) in altered {
+            let at = || (self.after.name.clone(), column.name.clone());
+            let effect = match (at(), nullable, widened) {
+                ((table, column), true, _) => Effect::AllowNull { table, column },
+                ((table, column), _, true) => Effect::Widen { table, column },
+                ((table, _), ..) => Effect::Comment { table },
+            };
+            match dialect.alter.style {
+                AlterStyle::Definition => self.push(effect, "modify_column.sql", column, &column.name)?,
+                AlterStyle::Copy => self.copy(column)?,
+                AlterStyle::Clause => {
+                    if widened {
+                        let (table, name) = at();
+                        self.push(Effect::Widen { table, column: name }, "alter_type.sql", column, &column.name)?;
+                    }
+                    if nullable {
+                        self.push(effect, "drop_not_null.sql", column, &column.name)?;
+                    }
+                }
+            }
+        }
+        for index in in_the_way {
+            self.steps.push(self.renderer.create_index(self.after, index)?);
+        }
+        Ok(())
+    }
+
+    /// A copy takes the place of a column.
+    fn copy(&mut self, column: &Column) -> Result<()> {
+        let effect = || Effect::Rebuild { table: self.after.name.clone(), column: column.name.clone() };
+        let mut copy = Column { name: format!("{}__new", column.name), ..column.clone() };
+        while [self.before, self.after].iter().any(|table| table.column(&copy.name).is_some()) {
+            copy.name.push('_');
+        }
+        let added = self.renderer.add_columns(self.after, &[&copy])?;
+        let effects = [effect(), effect(), effect(), effect()];
+        let [added_effect, filled, dropped, renamed] = effects;
+        self.steps.push(Step { effect: added_effect, ..added });
+        self.push(filled, "copy_column.sql", &copy, &column.name)?;
+        self.push(dropped, "drop_column.sql", column, &column.name)?;
+        self.push(renamed, "rename_column.sql", column, &copy.name)?;
+        if self.renderer.dialect.comments == Comments::Statement {
+            self.renderer.comment_columns(self.after, [column].into_iter(), self.steps)?;
+        }
+        Ok(())
+    }
+
+    fn additions(&mut self) -> Result<()> {
+        let renderer = self.renderer;
+        let dialect = renderer.dialect;
+        let is_new = |column: &&Column| change::source(self.before, self.after, &column.name).is_none();
+        let added: Vec<Column> = self.after.columns.iter().filter(is_new).cloned().collect();
+        // Where a default comes in a statement of its own, the column comes without.
+        let apart = |column: &Column| match dialect.alter.default_apart {
+            true => Column { default: None, ..column.clone() },
+            false => column.clone(),
+        };
+        let bare: Vec<Column> = added.iter().map(apart).collect();
+        let bare: Vec<&Column> = bare.iter().collect();
+        let groups: Vec<&[&Column]> = match dialect.add_columns_at_once {
+            _ if bare.is_empty() => vec![],
+            true => vec![&bare],
+            false => bare.chunks(1).collect(),
+        };
+        for group in groups {
+            self.steps.push(renderer.add_columns(self.after, group)?);
+        }
+        for column in added.iter().filter(|column| dialect.alter.default_apart && column.default.is_some()) {
+            let effect = Effect::Default { table: self.after.name.clone(), column: column.name.clone() };
+            self.push(effect, "set_default.sql", column, &column.name)?;
+        }
+        let changes = self.changes;
+        for index in self.after.indexes.iter().filter(|index| dialect.indexes && !is_old(changes, index)) {
+            self.steps.push(renderer.create_index(self.after, index)?);
+        }
+        if dialect.comments == Comments::Statement {
+            renderer.comment_columns(self.after, added.iter(), self.steps)?;
+        }
+        Ok(())
+    }
+
+    fn comments(&mut self) -> Result<()> {
+        let renderer = self.renderer;
+        let with_definition = renderer.dialect.alter.style == AlterStyle::Definition && renderer.dialect.comments == Comments::Inline;
+        if renderer.dialect.comments == Comments::Unsupported {
+            return Ok(());
+        }
+        for change in self.changes {
+            match change {
+                Change::CommentTable { .. } => self.steps.push(renderer.comment_table(self.after)?),
+                Change::CommentColumn { column, .. } if !with_definition => {
+                    let mut said = vec![];
+                    renderer.comment_columns(self.after, self.after.column(column).into_iter(), &mut said)?;
+                    // A copy was given its comment when it was made.
+                    said.retain(|step| !self.steps.contains(step));
+                    self.steps.append(&mut said);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an index was there before, with the same columns.
+fn is_old(changes: &[&Change], index: &Index) -> bool {
+    !changes.iter().any(|change| matches!(change, Change::AddIndex { index: added, .. } if *added == index.name))
 }
 
 fn referenced<'m>(model: &'m Model, table: &str) -> Result<&'m Table> {

@@ -3,7 +3,7 @@
 use crate::dialect::{Dialect, SchemaName};
 use crate::error::Result;
 use crate::model::Model;
-use crate::render::{Effect, Renderer, Step};
+use crate::render::{Effect, Renderer, Step, Way};
 use minijinja::context;
 
 /// What a migration file has before each step; what follows it on the line is the step's [`Effect`].
@@ -28,7 +28,7 @@ impl Script<'_> {
     /// The whole store in one script that can be run twice.
     pub fn squashed(&self) -> Result<String> {
         let steps = self.renderer().squashed_steps(self.model)?;
-        self.written(&[(None, steps)])
+        self.written(&[(None, steps)], Way::Squashed)
     }
 
     /// The migrations one after the other.
@@ -37,16 +37,19 @@ impl Script<'_> {
         for (&version, name) in &self.model.versions {
             parts.push((Some(format!("V{version} {name}")), self.renderer().version_steps(self.model, version)?));
         }
-        self.written(&parts)
+        self.written(&parts, Way::Versioned)
     }
 
     fn renderer(&self) -> Renderer<'_> {
         Renderer { dialect: self.dialect, schema: self.schema }
     }
 
-    fn written(&self, parts: &[(Option<String>, Vec<Step>)]) -> Result<String> {
+    fn written(&self, parts: &[(Option<String>, Vec<Step>)], way: Way) -> Result<String> {
         let mut text = format!("-- {} bootstrap DDL ({} dialect)\n", self.model.title, self.dialect.name);
-        let intro = self.dialect.render("intro.txt", self.schema, context! { versioned => parts.len() > 1, location => self.location })?;
+        let intro = self.dialect.render("intro.txt", self.schema, context! {
+            versioned => parts.len() > 1, location => self.location, once => parts.len() > 1 && parts.iter().any(|(_, steps)| undoes(steps)),
+            schema_word => self.dialect.schema_word.as_str(),
+        })?;
         // What a store of an older version lacks cannot be made by a script that makes whole tables.
         let older = "On a store of an older version the statements that name what it lacks fail, and the newer version is not recorded:\n\
                      there, use `amx-schema migrate` or `dump-ddl --versioned`.";
@@ -71,8 +74,8 @@ impl Script<'_> {
             }
         }
         text.push_str("\n-- The ledger: a version is recorded only where the catalog shows what it brings.\n");
-        for (&version, checksum) in self.model.versions.keys().zip(self.checksums) {
-            self.push(&mut text, &renderer.ledger_row(self.model, version, checksum)?);
+        for step in renderer.ledger_rows(self.model, self.checksums, way)? {
+            self.push(&mut text, &step);
         }
         let grants = renderer.grants(self.model)?;
         if !grants.is_empty() {
@@ -89,6 +92,12 @@ impl Script<'_> {
     }
 }
 
+/// Whether a name is gone after these steps that an earlier version has statements for.
+fn undoes(steps: &[Step]) -> bool {
+    let gone = |effect: &Effect| matches!(effect, Effect::RenameColumn { .. } | Effect::DropColumn { .. } | Effect::DropTable { .. });
+    steps.iter().any(|step| gone(&step.effect))
+}
+
 /// The file of one version, as it is committed: its schema is not known yet.
 pub fn migration_file(model: &Model, dialect: &Dialect, version: u32) -> Result<String> {
     let schema = SchemaName::placeholder();
@@ -96,7 +105,11 @@ pub fn migration_file(model: &Model, dialect: &Dialect, version: u32) -> Result<
     let mut text = format!("-- {} V{version} {name} ({} dialect)\n", model.title, dialect.name);
     text.push_str("-- Rendered from model.yaml by `amx-schema generate`. Never edited once released.\n");
     for step in (Renderer { dialect, schema: &schema }).version_steps(model, version)? {
-        text.push_str(&format!("\n{STEP_MARK}{}\n{}{}\n", step.effect, step.sql, dialect.separator));
+        text.push('\n');
+        if let Some(lost) = step.effect.loses() {
+            text.push_str(&format!("-- destructive: {lost}\n"));
+        }
+        text.push_str(&format!("{STEP_MARK}{}\n{}{}\n", step.effect, step.sql, dialect.separator));
     }
     Ok(text)
 }

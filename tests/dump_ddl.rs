@@ -385,9 +385,7 @@ fn catalog(store: &Store) -> String {
     let schema = if store.backend == "postgresql" { store.schema.to_lowercase() } else { store.schema.clone() };
     let said: String = queries.iter().map(|query| store.sql(&format!("{};", query.replace("SCHEMA", &schema)))).collect();
     assert!(said.lines().count() > 40, "{said}");
-    // The lock and the step ledger are a migration's own; a script needs neither.
-    let of_migrate = |line: &&str| ["amx_history_lock", "amx_history_steps"].iter().any(|table| line.contains(table));
-    said.replace(&schema, "SCHEMA").lines().filter(|line| !of_migrate(line)).map(|line| format!("{line}\n")).collect()
+    common::of_the_model(&said.replace(&schema, "SCHEMA"))
 }
 
 /// Runs each statement of the script by itself, as a shell does that goes on after an error. Says how many failed.

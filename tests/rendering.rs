@@ -4,7 +4,7 @@ mod common;
 mod lint;
 use amx_schema::dialect::{Backend, Comments, SchemaName};
 use amx_schema::driver::{self, Access};
-use amx_schema::migration::{Engine, Holder, LEASE, LockOptions, Migrated, MigrationSet};
+use amx_schema::migration::{Engine, Migrated, MigrationSet};
 use amx_schema::model::Model;
 use amx_schema::profile::Profile;
 use amx_schema::render::{Effect, Renderer, Step};
@@ -15,7 +15,6 @@ use lint::Token;
 use proptest::prelude::*;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// A model of other tables, with names and comments full of quotes.
@@ -277,13 +276,17 @@ fn a_released_file_that_is_gone_is_refused() {
 }
 
 #[test]
-fn a_model_that_changes_a_released_version_is_refused_and_nothing_is_written() {
+fn a_record_that_changes_a_released_version_is_refused_and_nothing_is_written() {
     let copy = Copy::with_first_version_released();
-    copy.edit("model.yaml", |text| text.replace("One AMX run per row.", "An AMX run per row."));
+    copy.edit("models/V1.yaml", |text| text.replace("One AMX run per row.", "An AMX run per row."));
     fs::remove_file(copy.dir.join("bigquery/V2__sharing.sql")).unwrap();
     copy.generate(&["--check"]).fails("model_out_of_sync", 3);
     let failed = copy.generate(&[]).fails("model_out_of_sync", 3);
-    assert!(failed.stderr.contains("which is released"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("V1 for postgresql, which is released: the statement `comment on amx_history_runs`"),
+        "{}",
+        failed.stderr
+    );
     assert!(!copy.dir.join("bigquery/V2__sharing.sql").exists());
 }
 
@@ -407,10 +410,6 @@ fn generate_refuses_such_a_model_and_writes_nothing() {
 
 // --- another model ---
 
-fn lock_options() -> LockOptions {
-    LockOptions { timeout: Duration::from_secs(30), lease: LEASE, holder: Holder { who: "tests".into(), ..Holder::default() } }
-}
-
 /// Migrates a store to a model's version and gives what was done.
 fn migrated(store: &Store, model: &Model, target: Option<u32>) -> Migrated {
     let backend: Backend = store.backend.parse().unwrap();
@@ -422,7 +421,7 @@ fn migrated(store: &Store, model: &Model, target: Option<u32>) -> Migrated {
     runtime.block_on(async {
         let mut driver = driver::connect(&profile, home.path(), Access::Create).await.unwrap();
         let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &schema, reporter: &Silent };
-        let done = engine.migrate(target, &lock_options()).await.unwrap();
+        let done = engine.migrate(target, &common::lock_options()).await.unwrap();
         driver.close().await;
         done
     })
@@ -532,7 +531,22 @@ fn hostile_text() -> impl Strategy<Value = String> {
         .prop_filter("a comment says something", |text| !text.trim().is_empty())
 }
 
-/// The tokens of each statement that a model becomes, squashed and by version.
+/// The model after changes of many kinds to the parts that the tests fill with hostile text.
+fn changed(model: &Model) -> Model {
+    let mut new = model.clone();
+    let [readers, loans, _] = &mut new.tables[..] else { panic!() };
+    readers.indexes.remove(0);
+    readers.columns[1].null = true;
+    readers.columns[1].comment.push('x');
+    readers.comment.push('x');
+    loans.comment.push('x');
+    loans.columns.remove(3);
+    let was = std::mem::replace(&mut loans.columns[2].name, "until".into());
+    loans.columns[2].was = Some(was);
+    new
+}
+
+/// The tokens of each statement that a model becomes, squashed, by version, and as it changes.
 fn statements(model: &Model, backend: Backend) -> Vec<Vec<Token>> {
     let dialect = backend.dialect().unwrap();
     let schema = dialect.schema_name("amx").unwrap();
@@ -541,6 +555,7 @@ fn statements(model: &Model, backend: Backend) -> Vec<Vec<Token>> {
     for &version in model.versions.keys() {
         steps.extend(renderer.version_steps(model, version).unwrap());
     }
+    steps.extend(renderer.steps_between(model, &changed(model)).unwrap());
     steps.iter().map(|step| lint::tokens(backend, &step.sql).unwrap_or_else(|error| panic!("{backend}: {error}: {}", step.sql))).collect()
 }
 
@@ -554,7 +569,9 @@ fn assert_only_replaced(plain: &[Vec<Token>], hostile: &[Vec<Token>], by: &str, 
         for pair in plain.iter().zip(hostile) {
             match pair {
                 // A text that is SQL itself, as in EXECUTE IMMEDIATE, is read once more.
-                (Token::Text(plain), Token::Text(hostile)) if ["CREATE ", "ALTER ", "["].iter().any(|begin| plain.starts_with(begin)) => {
+                (Token::Text(plain), Token::Text(hostile))
+                    if ["CREATE ", "ALTER ", "DROP ", "["].iter().any(|begin| plain.starts_with(begin)) =>
+                {
                     let inner = [plain, hostile].map(|sql| vec![lint::tokens(backend, sql).unwrap()]);
                     assert_only_replaced(&inner[0], &inner[1], by, backend)?;
                 }

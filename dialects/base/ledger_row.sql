@@ -2,6 +2,12 @@ INSERT INTO {{ table(ledger) }} ({{ ident("version") }}, {{ ident("name") }}, {{
 SELECT {{ version }}, {{ lit(name) }}, {{ now_text }}, {{ lit(checksum) }}{% if dual %} FROM {{ dual }}{% endif %}
 
 WHERE NOT EXISTS (SELECT 1 FROM {{ table(ledger) }} WHERE {{ ident("version") }} = {{ version }})
+{% if none_before %}
+  AND NOT EXISTS (SELECT 1 FROM {{ table(ledger) }} WHERE {{ ident("version") }} < {{ version }})
+{% endif %}
+{% if one_before %}
+  AND EXISTS (SELECT 1 FROM {{ table(ledger) }} WHERE {{ ident("version") }} = {{ version - 1 }})
+{% endif %}
 {% if columns_count %}
   AND (SELECT COUNT(*) FROM (
 {% include "catalog_columns.sql" %}

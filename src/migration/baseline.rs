@@ -4,9 +4,10 @@ use super::drift::{Aspect, Class, Drift, drift, drift_error};
 use super::engine::{Engine, Migrated, StoreState};
 use super::live::Live;
 use super::lock::{Held, LockOptions, lost};
+use crate::change;
 use crate::driver::{Failure, Op};
 use crate::error::{Code, Error, Result};
-use crate::model::Model;
+use crate::model::{Model, Table};
 use crate::render::Effect;
 use futures_util::StreamExt;
 
@@ -135,11 +136,12 @@ impl Engine<'_> {
         }
         let from = self.ledger_version().await?.unwrap_or(0);
         let live = self.live().await?;
-        let (old, new) = (self.set.model.at(from), self.set.model.at(target.unwrap_or(self.set.latest())));
-        // What differs from the version that the store has was there before, and is for `diff` to tell.
-        let before = drift(&old, self.set.dialect, &live);
-        let mut found = drift(&new, self.set.dialect, &live);
-        found.retain(|drift| !before.contains(drift) && !is_brought(&new, drift));
+        // Tables without a ledger are judged by the version that they look like: later ones may still change them.
+        let until = if from == 0 { self.newest_of(&live) } else { self.set.latest() };
+        let until = target.unwrap_or(self.set.latest()).min(until);
+        // What the store has already is for `diff` to tell, and what is missing is brought.
+        let mut found = drift(&self.set.model.at(until), self.set.dialect, &live);
+        found.retain(|drift| self.is_new(from, until, drift) && !self.is_brought(drift));
         match drift_error(&self.schema.given, found.iter().filter(|drift| drift.class == Class::Incompatible), HINT) {
             Some(error) => Err(error),
             None => Ok(found),
@@ -184,32 +186,47 @@ impl Engine<'_> {
     /// The newest version that brought something that is there.
     fn newest_of(&self, live: &Live) -> u32 {
         let (model, dialect) = (&self.set.model, self.set.dialect);
-        let there = |version: &&u32| {
-            model.tables.iter().any(|table| {
+        let there = |version: &u32| {
+            let (before, after) = (model.at(version - 1), model.at(*version));
+            after.tables.iter().any(|table| {
+                let old = before.table(&table.name);
+                let brought = table.columns.iter().filter(|column| old.is_none_or(|old| old.column(&column.name).is_none()));
                 let live = live.tables.get(&dialect.fold(&table.name));
-                live.is_some_and(|live| {
-                    let brought = table.columns.iter().filter(|column| column.since.unwrap_or(table.since) == **version);
-                    brought.into_iter().any(|column| live.column(&dialect.fold(&column.name)).is_some())
-                })
+                live.is_some_and(|live| brought.into_iter().any(|column| live.column(&dialect.fold(&column.name)).is_some()))
             })
         };
-        model.versions.keys().rev().find(there).copied().unwrap_or(model.latest())
+        (1..=model.latest()).rev().find(there).unwrap_or(model.latest())
     }
-}
 
-/// Whether a migration makes up for a difference: it creates what is missing, but for the columns of a table that is there already, and it writes
-/// the comments again.
-fn is_brought(model: &Model, drift: &Drift) -> bool {
-    let added_later = || {
-        model.tables.iter().any(|table| {
-            let later = table.columns.iter().filter(|column| column.since.is_some_and(|since| since > table.since));
-            later.into_iter().any(|column| drift.object == format!("{}.{}", table.name, column.name))
-        })
-    };
-    match drift.kind {
-        Aspect::Comment => true,
-        Aspect::Table | Aspect::Index => drift.actual.is_none(),
-        Aspect::Column => drift.actual.is_none() && added_later(),
-        _ => false,
+    /// Whether a migration makes up for a difference: it creates what is missing, but for the columns of a table that is there already, and it
+    /// writes the comments again.
+    fn is_brought(&self, drift: &Drift) -> bool {
+        let model = &self.set.model;
+        let added_later = || {
+            let Some((table, column)) = drift.object.split_once('.') else { return false };
+            let lacks = |table: &Table| table.column(column).is_none();
+            (1..=model.latest()).any(|version| model.at(version).table(table).is_some_and(lacks))
+        };
+        match drift.kind {
+            Aspect::Comment => true,
+            Aspect::Table | Aspect::Index => drift.actual.is_none(),
+            Aspect::Column => drift.actual.is_none() && added_later(),
+            _ => false,
+        }
+    }
+
+    /// Whether a difference is of something that the model did not have at the older of two versions, also under another name.
+    fn is_new(&self, from: u32, to: u32, drift: &Drift) -> bool {
+        let (table, column) = drift.object.split_once('.').unwrap_or((&drift.object, ""));
+        let models: Vec<_> = (from..=to).map(|version| self.set.model.at(version)).collect();
+        let Some(old) = models.first().and_then(|model| model.table(table)) else { return true };
+        let mut names: Vec<&str> = old.columns.iter().map(|column| column.name.as_str()).collect();
+        let mut known = names.clone();
+        for pair in models.windows(2) {
+            let (Some(before), Some(after)) = (pair[0].table(table), pair[1].table(table)) else { return false };
+            names = names.into_iter().filter_map(|name| change::renamed(before, after, name)).collect();
+            known.extend(&names);
+        }
+        !column.is_empty() && !known.contains(&column)
     }
 }

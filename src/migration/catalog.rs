@@ -42,25 +42,67 @@ impl Catalog {
             }
             Effect::Columns { table, columns } => self.has_table(table) && self.lacking(table, columns).is_none(),
             Effect::Index { table, index } => self.has_index(table, index),
-            Effect::Schema | Effect::Comment { .. } | Effect::Backfill { .. } | Effect::Ledger { .. } => false,
+            Effect::RenameColumn { table, from, to } => self.has_column(table, to) && !self.has_column(table, from),
+            Effect::DropColumn { table, column } => !self.has_column(table, column),
+            Effect::DropTable { table } => !self.has_table(table),
+            Effect::DropIndex { table, index } => !self.has_indexes || !self.has_index(table, index),
+            Effect::Schema
+            | Effect::Comment { .. }
+            | Effect::Backfill { .. }
+            | Effect::Widen { .. }
+            | Effect::AllowNull { .. }
+            | Effect::Rebuild { .. }
+            | Effect::Default { .. }
+            | Effect::MapColumns { .. }
+            | Effect::Nothing
+            | Effect::Ledger { .. } => false,
         }
     }
 
-    /// What of a version's steps is still to be done. Where a table is there that brings its indexes with it, and one of them is not, that index is.
-    pub fn left_to_do(&self, steps: Vec<Step>, renderer: &Renderer<'_>, model: &Model) -> Result<Vec<Step>> {
-        let mut left = vec![];
-        for step in steps {
-            match &step.effect {
-                effect if self.holds(effect) => {}
-                Effect::Table { table, indexes, .. } if self.has_table(table) => {
-                    for index in indexes.iter().filter(|index| !self.has_index(table, index)) {
-                        left.push(renderer.index_step(model, table, index)?);
-                    }
-                }
-                _ => left.push(step),
+    /// Takes what a step brings about as done, so that the next is judged by what it will find: an index that one step drops and the next makes
+    /// anew is there before both.
+    pub fn note(&mut self, effect: &Effect) {
+        let key = |table: &str, name: &str| (table.to_lowercase(), name.to_lowercase());
+        match effect {
+            Effect::Table { table, columns, indexes } => {
+                self.columns.entry(table.to_lowercase()).or_default().extend(columns.iter().map(|column| column.to_lowercase()));
+                self.indexes.extend(indexes.iter().map(|index| key(table, index)));
             }
+            Effect::Columns { table, columns } => {
+                self.columns.entry(table.to_lowercase()).or_default().extend(columns.iter().map(|column| column.to_lowercase()));
+            }
+            Effect::Index { table, index } => {
+                self.indexes.insert(key(table, index));
+            }
+            Effect::RenameColumn { table, from, to } => {
+                let columns = self.columns.entry(table.to_lowercase()).or_default();
+                columns.remove(&from.to_lowercase());
+                columns.insert(to.to_lowercase());
+            }
+            Effect::DropColumn { table, column } => {
+                self.columns.entry(table.to_lowercase()).or_default().remove(&column.to_lowercase());
+            }
+            Effect::DropTable { table } => {
+                self.columns.remove(&table.to_lowercase());
+                self.indexes.retain(|(of, _)| *of != table.to_lowercase());
+            }
+            Effect::DropIndex { table, index } => {
+                self.indexes.remove(&key(table, index));
+            }
+            _ => {}
         }
-        Ok(left)
+    }
+
+    /// What of a step is still to be done. Where a table is there that brings its indexes with it, and one of them is not, that index is.
+    pub fn left_of(&self, step: Step, renderer: &Renderer<'_>, model: &Model) -> Result<Vec<Step>> {
+        match &step.effect {
+            effect if self.holds(effect) => Ok(vec![]),
+            Effect::Table { table, indexes, .. } if self.has_table(table) => {
+                let missing = indexes.iter().filter(|index| !self.has_index(table, index));
+                missing.map(|index| renderer.index_step(model, table, index)).collect()
+            }
+            _ => Ok(vec![step]),
+        }
     }
 
     /// Refuses a table that has the name of one of ours and not its columns: creating it would pass over it in silence.
@@ -82,6 +124,10 @@ impl Catalog {
     fn lacking<'c>(&self, table: &str, columns: &'c [String]) -> Option<&'c String> {
         let present = self.columns.get(&table.to_lowercase());
         columns.iter().find(|column| present.is_none_or(|present| !present.contains(&column.to_lowercase())))
+    }
+
+    fn has_column(&self, table: &str, column: &str) -> bool {
+        self.columns.get(&table.to_lowercase()).is_some_and(|columns| columns.contains(&column.to_lowercase()))
     }
 
     fn has_index(&self, table: &str, index: &str) -> bool {

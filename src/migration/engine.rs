@@ -18,7 +18,6 @@ use refinery::error::Kind as RefineryKind;
 use refinery::{AsyncMigrate, Migration as RefineryMigration, Runner, Target};
 use refinery_core::traits::r#async::{AsyncQuery, AsyncTransaction};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -149,14 +148,17 @@ impl Engine<'_> {
         if !self.schema_exists().await? {
             steps.extend(schema_step);
         }
-        let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
+        let mut catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
         if !catalog.has_table(&lock_table(&self.set.model).name) {
             steps.extend(self.lock_steps()?);
         }
         steps.extend(self.ledger_steps()?.into_iter().filter(|step| !catalog.holds(&step.effect)));
-        for migration in self.set.migrations.iter().filter(|migration| migration.version > state.version) {
-            if target.is_none_or(|target| migration.version <= target) {
-                steps.extend(catalog.left_to_do(migration.steps_in(self.schema), &self.renderer(), &self.set.model)?);
+        let wanted = |version: u32| version > state.version && target.is_none_or(|target| version <= target);
+        for migration in self.set.migrations.iter().filter(|migration| wanted(migration.version)) {
+            for step in migration.steps_in(self.schema) {
+                let effect = step.effect.clone();
+                steps.extend(catalog.left_of(step, &self.renderer(), &self.set.model)?);
+                catalog.note(&effect);
             }
         }
         Ok(steps)
@@ -506,7 +508,7 @@ type Numbered = (u32, (Step, String));
 
 impl Work<'_, '_> {
     /// All steps, their notes and the ledger's row, or none of it.
-    async fn in_one_transaction(self, steps: Vec<Numbered>, ledger: String) -> Result<()> {
+    async fn in_one_transaction(mut self, steps: Vec<Numbered>, ledger: String) -> Result<()> {
         let plain = |sql: String| Op::Execute { sql, params: vec![], expect: None };
         let one = |sql: String| Op::Execute { sql, params: vec![], expect: Some(1) };
         let mut ops: Vec<Op<'_>> = self.timeouts()?.into_iter().map(plain).collect();
@@ -516,10 +518,12 @@ impl Work<'_, '_> {
             ops.push(one(self.note(number, &checksum, StepState::Done)?));
             let line = said.next(self.label(&step), self.catalog.holds(&step.effect));
             said.lines.extend(line);
+            let effect = step.effect.clone();
             for step in self.left_of(step)? {
                 self.reporter.detail(&step.sql);
                 ops.push(plain(step.sql));
             }
+            self.catalog.note(&effect);
         }
         ops.push(one(ledger));
         let landed = self.driver.atomic(futures_util::stream::iter(ops.into_iter().map(Ok)).boxed()).await;
@@ -542,8 +546,9 @@ impl Work<'_, '_> {
         let mut said = Said::default();
         for (number, (step, checksum)) in steps {
             let noted = self.run.recorded.get(&(self.version, number)).is_some_and(|noted| noted.done && noted.checksum == checksum);
+            // What was taken away and noted may have been made again by a later step.
             let there = match step.effect.in_catalog() {
-                true => self.catalog.holds(&step.effect),
+                true => self.catalog.holds(&step.effect) || (noted && step.effect.takes_away()),
                 false => noted,
             };
             if !there {
@@ -591,7 +596,7 @@ impl Work<'_, '_> {
     /// The statements that do what the catalog does not show of a step.
     fn left_of(&self, step: Step) -> Result<Vec<Step>> {
         let renderer = Renderer { dialect: self.set.dialect, schema: self.schema };
-        self.catalog.left_to_do(vec![step], &renderer, &self.set.model)
+        self.catalog.left_of(step, &renderer, &self.set.model)
     }
 
     /// Runs a write that touches one row where the lock is still had.
@@ -640,8 +645,11 @@ impl AsyncTransaction for Adapter<'_> {
         // The second is refinery's own ledger row; ours is written only while the lock is had.
         let [normalized, _] = queries[..] else { return Ok(0) };
         let set = self.set;
-        let by_text: BTreeMap<_, _> = set.migrations.iter().map(|migration| (migration.refinery.sql(), migration)).collect();
-        let migration = by_text.get(&Some(normalized)).ok_or_else(|| Error::internal("refinery ran a migration that it was not given"))?;
+        // Two versions may say the same, as where a comment is changed back; refinery takes them in order.
+        let done = [self.applied.last().map(|last| last.version), self.planned.last().map(|last| last.version), Some(self.version())];
+        let done = done.into_iter().flatten().max().unwrap_or(0);
+        let migration = set.migrations.iter().find(|migration| migration.version > done && migration.refinery.sql() == Some(normalized));
+        let migration = migration.ok_or_else(|| Error::internal("refinery ran a migration that it was not given"))?;
         self.apply(migration).await?;
         Ok(queries.len())
     }

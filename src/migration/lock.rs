@@ -102,6 +102,7 @@ pub(super) fn column(name: &str, kind: Kind, length: Option<u32>, comment: &str)
         null: false,
         comment: comment.into(),
         since: None,
+        was: None,
     }
 }
 

@@ -15,7 +15,7 @@ pub use baseline::Difference;
 pub use catalog::Catalog;
 pub use drift::{Aspect, Class, Drift, drift};
 pub use engine::{Applied, Engine, Migrated, Pending, StoreState};
-pub use files::{Folder, Written};
+pub use files::{Folder, Wish, Written};
 pub use live::{Live, LiveColumn, LiveForeignKey, LiveIndex, LiveTable};
 pub use lock::{Holder, LEASE, LockOptions, LockState};
 
@@ -42,14 +42,26 @@ pub struct Migration {
     pub steps: Vec<Step>,
     /// What refinery keeps and compares: over name, number and tokens.
     refinery: RefineryMigration,
+    /// Whether a backslash in a text escapes.
+    backslash: bool,
 }
 
 impl Migration {
     fn from_file(text: &str, version: u32, name: &str, dialect: &Dialect) -> Result<Migration> {
-        let refinery =
-            RefineryMigration::unapplied(&file_stem(version, name), &tokens::normalized(text, dialect.literal != LiteralStyle::Doubled))
-                .map_err(|error| Error::internal(format!("V{version}__{name}: {error}")))?;
-        Ok(Migration { version, name: name.into(), steps: script::steps_of(text, dialect), refinery })
+        let backslash = dialect.literal != LiteralStyle::Doubled;
+        let refinery = RefineryMigration::unapplied(&file_stem(version, name), &tokens::normalized(text, backslash))
+            .map_err(|error| Error::internal(format!("V{version}__{name}: {error}")))?;
+        Ok(Migration { version, name: name.into(), steps: script::steps_of(text, dialect), refinery, backslash })
+    }
+
+    /// Whether it says the same as another rendering, comments and blanks aside.
+    fn says(&self, other: &Migration) -> bool {
+        self.checksum() == other.checksum() && self.steps.len() == other.steps.len()
+    }
+
+    /// Whether two of its statements are the same, comments and blanks aside.
+    fn same(&self, one: &str, other: &str) -> bool {
+        tokens::normalized(one, self.backslash) == tokens::normalized(other, self.backslash)
     }
 
     /// The checksum that the ledger keeps.

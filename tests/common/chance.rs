@@ -24,4 +24,9 @@ impl Chance {
     pub fn part(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
+
+    /// A whole number from 0 that is below the end.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.part() * end as f64) as usize
+    }
 }

@@ -9,17 +9,32 @@ pub mod files;
 pub mod proxy;
 pub mod role;
 pub mod rows;
+pub mod shop;
 pub mod user;
 
+use amx_schema::migration::{Holder, LEASE, LockOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The file that amx-cli 0.19 wrote: 15 runs, 215 rows.
 pub const HISTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-amx-0.19.db");
 /// The same with bad values.
 pub const EXTREME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-amx-0.19-extreme.db");
+
+/// The lines of what a catalog says but for those of the lock and the step ledger, which are a migration's own: a script needs neither.
+pub fn of_the_model(said: &str) -> String {
+    let of_migrate = |line: &&str| line.contains("_lock") || line.contains("_steps");
+    said.lines().filter(|line| !of_migrate(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// How a migration in the test's own process takes the lock.
+pub fn lock_options() -> LockOptions {
+    let holder = Holder { who: "tests".into(), hostname: "localhost".into(), pid: std::process::id(), since: None };
+    LockOptions { timeout: Duration::from_secs(30), lease: LEASE, holder }
+}
 
 /// What a run of the program left behind.
 #[derive(Debug)]

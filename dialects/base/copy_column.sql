@@ -1,0 +1,1 @@
+UPDATE {{ table(table_name) }} SET {{ ident(column.name) }} = {{ ident(column.was) }}

@@ -1,0 +1,1 @@
+ALTER TABLE {{ table(table_name) }} DROP COLUMN IF EXISTS {{ ident(column.name) }}

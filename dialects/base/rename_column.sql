@@ -1,0 +1,1 @@
+ALTER TABLE {{ table(table_name) }} RENAME COLUMN {{ ident(column.was) }} TO {{ ident(column.name) }}

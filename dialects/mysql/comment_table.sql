@@ -1,0 +1,1 @@
+ALTER TABLE {{ table(table_name) }} COMMENT = {{ lit(comment) }}

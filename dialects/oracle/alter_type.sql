@@ -1,0 +1,1 @@
+ALTER TABLE {{ table(table_name) }} MODIFY ({{ ident(column.name) }} {{ column.type }})

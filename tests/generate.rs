@@ -26,6 +26,9 @@ fn steps(backend: Backend, old: &Model, new: &Model) -> Vec<Step> {
     (Renderer { dialect, schema: &schema }).steps_between(old, new).unwrap()
 }
 
+/// What is replaced in the text of the shop, and by what.
+type Replaced<'a> = &'a [(&'a str, &'a str)];
+
 // --- what each change becomes ---
 
 #[test]
@@ -117,7 +120,7 @@ fn an_engine_without_a_statement_for_a_change_still_has_a_version() {
 
 #[test]
 fn a_change_that_no_statement_makes_is_refused_with_its_object_and_the_reason() {
-    let refusals: &[(&str, &[(&str, &str)], &str)] = &[
+    let refusals: &[(&str, Replaced, &str)] = &[
         ("another kind", &[("name: note, kind: text", "name: note, kind: json")], "shop_customers.note: a column's kind cannot change"),
         ("a narrower key", &[("length: 80, bytes: 80", "length: 40, bytes: 80")], "shop_customers.mail: a key cannot become narrower"),
         (
@@ -198,7 +201,7 @@ fn a_table_that_another_refers_to_is_not_dropped() {
 
 #[test]
 fn what_one_engine_cannot_do_is_refused_with_the_engine_and_the_reason() {
-    let refusals: &[(Backend, &[(&str, &str)], &str)] = &[
+    let refusals: &[(Backend, Replaced, &str)] = &[
         (
             Backend::SqlServer,
             &[("{name: item, kind: key, length: 64, bytes: 64", "{name: item, kind: key, length: 90, bytes: 90")],

@@ -382,6 +382,17 @@ impl Model {
         if let Some(unknown) = set.keys().chain(also).find(|name| table.column(name).is_none()) {
             return Err(infeasible(format!("a backfill writes {}.{unknown}, which the model does not have", table.name)));
         }
+        // A column that is renamed or dropped takes the backfills that read it along: what an older version did stays in its files.
+        let read = |fill: &Fill| matches!(fill, Fill::Column(from) if table.column(from).is_none());
+        if let Some(name) = set.iter().find(|(_, fill)| read(fill)).map(|(name, _)| name) {
+            return Err(infeasible(format!("a backfill of {}.{name} reads a column that the model does not have", table.name)));
+        }
+        if let Backfill::Insert { where_any, .. } = backfill
+            && self.table(&where_any.table).and_then(|table| table.column(&where_any.column)).is_none()
+        {
+            let Condition { table: of, column, .. } = where_any;
+            return Err(infeasible(format!("a backfill of {} reads {of}.{column}, which the model does not have", table.name)));
+        }
         let needed = |column: &&Column| !column.null && column.default.is_none();
         if let (Backfill::Insert { values, .. }, names) = (backfill, table.columns.iter().filter(needed))
             && let Some(left_out) = names.map(|column| &column.name).find(|name| !values.contains_key(*name))

@@ -288,7 +288,7 @@ fn brought(before: &Model, after: &Model) -> Brought {
 
 impl Brought {
     /// The same by the names that they have after further versions, without what those dropped.
-    fn as_now(self, versions: &[Model], now: &Model) -> Brought {
+    fn followed(self, versions: &[Model], now: &Model) -> Brought {
         let follow = |(table, names): (String, Vec<String>)| {
             let mut names = names;
             for pair in versions.windows(2) {
@@ -395,7 +395,7 @@ impl Renderer<'_> {
         let (mut silent, mut others) = (vec![], vec![]);
         for ((&version, checksum), pair) in model.versions.keys().zip(checksums).zip(models.windows(2)) {
             let [before, after] = pair else { continue };
-            let left = brought(before, after).as_now(&models[version as usize..], model);
+            let left = brought(before, after).followed(&models[version as usize..], model);
             // The script alone does not bring a new column to a table of an older store; all else it may bring, or pass over in silence.
             let told = left.columns.iter().any(|(table, _)| before.table(table).is_some());
             let whole_tables = || before.tables.iter().all(|table| after.table(&table.name) == Some(table)) && !left.columns.is_empty();

@@ -387,6 +387,10 @@ fn a_model_that_contradicts_itself_is_refused() {
         ("an index of an unknown column", "columns: [joined_at]}", "columns: [left_at]}"),
         ("a backfill of an unknown table", "update: library_readers", "update: library_people"),
         ("a backfill with an unknown value", "{integer: 1901}", "{real: 1901}"),
+        ("a backfill that reads an unknown column", "set: {branch: {text: \"main's\"}}", "set: {branch: {column: town}}"),
+        ("a backfill that asks an unknown column", "column: branch, text", "column: town, text"),
+        ("a backfill that asks an unknown table", "where_any: {table: library_readers", "where_any: {table: library_people"),
+        ("a name that a column has and had", "{name: copy, kind", "{name: copy, was: copy, kind"),
     ];
     for (what, from, to) in bad {
         assert!(SECOND.contains(from), "{what}: the fixture has no {from}");

@@ -206,8 +206,7 @@ impl Folder {
         }
         let is_released = released.keys().any(|(version, _)| *version == last);
         let mut unrecorded: Vec<u32> = (last + 1..=model.latest()).collect();
-        // What cannot become of a version that is not released may still become of the one before it.
-        if unrecorded.is_empty() && (differs(&model).or_else(|error| if is_released { Err(error) } else { Ok(true) }))? {
+        if unrecorded.is_empty() && differs(&model, is_released)? {
             match (is_released, name) {
                 (false, Some(name)) if model.versions.get(&last).is_none_or(|known| known != name) => {
                     return Err(Error::new(
@@ -353,14 +352,21 @@ fn files_of(model: &Model) -> impl Iterator<Item = (Backend, u32, &str)> {
 }
 
 /// Whether the model says something else than the record of its newest version, beside what no statement comes of.
-fn differs(model: &Model) -> Result<bool> {
+fn differs(model: &Model, is_released: bool) -> Result<bool> {
     let Some(record) = model.recorded.last() else { return Ok(true) };
-    let changed = |backfill: &&Backfill| !record.backfill.contains(backfill);
-    if let Some(backfill) = model.backfill.iter().filter(changed).find(|backfill| backfill.since() < record.latest()) {
+    let settled = if is_released { record.latest() } else { record.latest() - 1 };
+    let changed = |backfill: &&Backfill| backfill.since() <= settled && !record.backfill.contains(backfill);
+    if let Some(backfill) = model.backfill.iter().find(changed) {
         return Err(out_of_sync(format!("a backfill of {} says something else than it did in V{}", backfill.table(), backfill.since()))
             .hint("what a version did to rows stays in its files: restore the backfill, or leave it out of the model"));
     }
-    Ok(model.backfill.iter().any(|backfill| changed(&backfill)) || !change::changes(record, model)?.is_empty())
+    let open = |of: &Model| of.backfill.iter().filter(|backfill| backfill.since() > settled).cloned().collect::<Vec<_>>();
+    // What cannot become of a version that is not released may still become of the one before it.
+    let changes = match change::changes(record, model) {
+        Err(error) if is_released => return Err(error),
+        changes => changes.map_or(true, |changes| !changes.is_empty()),
+    };
+    Ok(changes || open(record) != open(model))
 }
 
 /// What a version changes, where every backend can do it and nothing is lost that may not be.

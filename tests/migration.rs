@@ -9,7 +9,7 @@ mod watched;
 use amx_schema::dialect::{Backend, LockKind, SchemaName};
 use amx_schema::driver::{self, Access, Driver};
 use amx_schema::error::{Code, Error};
-use amx_schema::migration::{Engine, Holder, LockOptions, Migrated, MigrationSet};
+use amx_schema::migration::{Engine, Holder, LockOptions, Migrated, MigrationSet, Undone};
 use amx_schema::model::{Kind, Model};
 use amx_schema::profile::Profile;
 use amx_schema::report::Silent;
@@ -46,6 +46,11 @@ async fn migrate(mut driver: Box<dyn Driver>, set: &MigrationSet, options: &Lock
 
 fn block<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(work)
+}
+
+/// In real time, as servers need it.
+fn block_for_real<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 /// What an undisturbed migration leaves.
@@ -270,6 +275,119 @@ fn a_long_statement_does_not_cost_a_holder_its_lease() {
             tokio::join!(old.migrate(None, &mine), later)
         });
         assert_eq!((first.unwrap().applied.len(), second.unwrap().applied.len()), (1, 0), "{backend}");
+    }
+}
+
+// --- undo
+
+async fn undo(mut driver: Box<dyn Driver>, set: &MigrationSet, options: &LockOptions) -> Result<Undone, Error> {
+    Engine { driver: driver.as_mut(), set, schema: &schema(), reporter: &Silent }.undo(options).await
+}
+
+/// What a migration to a version leaves, without the step ledger's times.
+fn at_version(backend: Backend, version: u32) -> String {
+    let engine = Simulated::new(backend);
+    let set = set(&engine);
+    let mut driver = engine.session();
+    let target = Some(version);
+    block(Engine { driver: driver.as_mut(), set: &set, schema: &schema(), reporter: &Silent }.migrate(target, &options(1))).unwrap();
+    engine.content()
+}
+
+#[test]
+fn an_undo_that_ends_at_any_statement_is_finished_by_the_next_and_takes_back_one_version() {
+    for backend in Backend::ALL {
+        let (first, whole) = (at_version(backend, 1), undisturbed(backend));
+        let mut number = 0;
+        loop {
+            number += 1;
+            let engine = Simulated::new(backend);
+            let set = set(&engine);
+            block(migrate(engine.session(), &set, &options(1))).unwrap();
+            let cut = block(undo(dying(&engine, Moment::After(number)), &set, &options(1)));
+            // Where it was cut after the last write, the next one would take back the version before.
+            if engine.content() != first {
+                let undone = block(undo(engine.session(), &set, &options(2))).unwrap();
+                assert_eq!(undone.to_version, 1, "{backend}, {number}");
+            }
+            assert_eq!(engine.content(), first, "{backend}, {number}");
+            block(migrate(engine.session(), &set, &options(3))).unwrap();
+            assert_eq!(engine.content(), whole, "{backend}, {number}");
+            if cut.is_ok() {
+                break;
+            }
+        }
+        assert!(number > 10, "{backend}: {number}");
+    }
+}
+
+#[test]
+fn a_migration_makes_good_an_undo_that_ended_at_any_statement() {
+    for backend in Backend::ALL {
+        let whole = undisturbed(backend);
+        for number in 1.. {
+            let engine = Simulated::new(backend);
+            let set = set(&engine);
+            block(migrate(engine.session(), &set, &options(1))).unwrap();
+            let cut = block(undo(dying(&engine, Moment::After(number)), &set, &options(1)));
+            block(migrate(engine.session(), &set, &options(3))).unwrap();
+            // Cut before the ledger's row was gone, the version is there and its steps are only marked.
+            assert_eq!(engine.content().replace(" undoing", " done"), whole, "{backend}, {number}");
+            if cut.is_ok() {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn undo_takes_back_one_version_after_the_other_where_they_hold_nothing() {
+    for store in Store::all() {
+        let real = Real::of(store);
+        block_for_real(async {
+            real.migrate(real.connect().await, None).await.unwrap();
+            let mut driver = real.connect().await;
+            let lock = common::lock_options();
+            let undone = real.engine(driver.as_mut()).undo(&lock).await.unwrap();
+            assert_eq!((undone.from_version, undone.to_version, undone.undone.name.as_str()), (2, 1, "sharing"));
+            let difference = real.engine(driver.as_mut()).diff().await.unwrap();
+            assert_eq!((difference.ledger, difference.drift.len()), (Some(1), 0), "{}: {:?}", real.store.backend, difference.drift);
+            assert_eq!(real.engine(driver.as_mut()).undo(&lock).await.unwrap().to_version, 0);
+            assert_eq!(real.engine(driver.as_mut()).undo(&lock).await.unwrap_err().code, Code::Usage);
+            driver.close().await;
+            real.migrate(real.connect().await, None).await.unwrap();
+            real.whole("after undo").await;
+        });
+    }
+}
+
+#[test]
+fn undo_says_what_would_be_lost_and_writes_nothing() {
+    for store in Store::all() {
+        let home = Home::with_history(common::HISTORY);
+        home.migrated(&store);
+        home.import(&store, &[]);
+        let before = (store.rows(), store.sql("SELECT version FROM amx_history_ledger ORDER BY version;"));
+        let failed = home.on(&store, &["migrate", "undo"]).fails("drift", 3);
+        let why = "V2 cannot be taken back: amx_history_runs.created_by, which it added, holds something in 15 rows";
+        assert!(failed.stderr.contains(why), "{}", failed.stderr);
+        assert_eq!((store.rows(), store.sql("SELECT version FROM amx_history_ledger ORDER BY version;")), before, "{}", store.backend);
+    }
+}
+
+#[test]
+fn undo_from_the_command_line_prints_its_statements_or_runs_them() {
+    for store in Store::all() {
+        let home = Home::new();
+        home.on(&store, &["migrate", "--target", "1"]).ok();
+        let statements = home.on(&store, &["migrate", "undo", "--dry-run"]).ok();
+        assert!(statements.starts_with("DROP TABLE") && statements.matches("DROP TABLE").count() == 2, "{statements}");
+        assert_eq!(
+            home.on(&store, &["migrate", "undo"]).ok().trim(),
+            format!("✓ {} is back from V1 at V0 on {}.", store.schema, store.backend)
+        );
+        home.on(&store, &["migrate", "undo"]).fails("usage", 2);
+        home.on(&store, &["migrate"]).ok();
     }
 }
 

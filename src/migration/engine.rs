@@ -545,7 +545,11 @@ impl Work<'_, '_> {
         }
         let mut said = Said::default();
         for (number, (step, checksum)) in steps {
-            let noted = self.run.recorded.get(&(self.version, number)).is_some_and(|noted| noted.done && noted.checksum == checksum);
+            let noted = self
+                .run
+                .recorded
+                .get(&(self.version, number))
+                .is_some_and(|noted| noted.state == StepState::Done && noted.checksum == checksum);
             // What was taken away and noted may have been made again by a later step.
             let there = match step.effect.in_catalog() {
                 true => self.catalog.holds(&step.effect) || (noted && step.effect.takes_away()),
@@ -553,7 +557,7 @@ impl Work<'_, '_> {
             };
             if !there {
                 self.fenced(&self.note(number, &checksum, StepState::Begun)?).await?;
-                self.run.recorded.insert((self.version, number), Noted { checksum: checksum.clone(), done: false });
+                self.run.recorded.insert((self.version, number), Noted { checksum: checksum.clone(), state: StepState::Begun });
                 self.run_step(&step).await?;
             }
             if !there || !noted {

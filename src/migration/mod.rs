@@ -10,6 +10,7 @@ mod live;
 mod lock;
 mod steps;
 mod tokens;
+mod undo;
 
 pub use baseline::Difference;
 pub use catalog::Catalog;
@@ -18,6 +19,7 @@ pub use engine::{Applied, Engine, Migrated, Pending, StoreState};
 pub use files::{Folder, Wish, Written};
 pub use live::{Live, LiveColumn, LiveForeignKey, LiveIndex, LiveTable};
 pub use lock::{Holder, LEASE, LockOptions, LockState};
+pub use undo::Undone;
 
 use crate::dialect::{Backend, Dialect, LiteralStyle, SCHEMA_PLACEHOLDER, SchemaName};
 use crate::error::{Error, Result};

@@ -18,13 +18,16 @@ pub(super) enum StepState {
     Begun,
     /// It ran, and the catalog shows what it brings about where it can.
     Done,
+    /// Its version is being taken back.
+    Undoing,
 }
 
 impl StepState {
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             StepState::Begun => "begun",
             StepState::Done => "done",
+            StepState::Undoing => "undoing",
         }
     }
 }
@@ -34,8 +37,8 @@ impl StepState {
 pub(super) struct Noted {
     /// The checksum of its tokens.
     pub checksum: String,
-    /// Whether it is done.
-    pub done: bool,
+    /// How far it had come.
+    pub state: StepState,
 }
 
 /// What a store has noted, by version and number of the step, counted from 1.
@@ -73,8 +76,9 @@ pub(super) async fn recorded(driver: &mut dyn Driver, set: &MigrationSet, schema
     let number = |value: &Value| value.as_integer().and_then(|number| u32::try_from(number).ok());
     let noted = |row: Vec<Value>| {
         let [version, step, checksum, state] = <[Value; 4]>::try_from(row).ok()?;
-        let done = state.into_text()? == StepState::Done.word();
-        Some(((number(&version)?, number(&step)?), Noted { checksum: checksum.into_text()?, done }))
+        let state = state.into_text()?;
+        let state = [StepState::Begun, StepState::Done, StepState::Undoing].into_iter().find(|known| known.word() == state)?;
+        Some(((number(&version)?, number(&step)?), Noted { checksum: checksum.into_text()?, state }))
     };
     Ok(rows.into_iter().filter_map(noted).collect())
 }

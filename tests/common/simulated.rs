@@ -52,7 +52,7 @@ impl Simulated {
         self.world.lock().unwrap().lock = None;
     }
 
-    /// All that is there but for the lock's row and the times, for comparing.
+    /// All that is there but for the lock's row, the times and the order of columns, for comparing.
     pub fn content(&self) -> String {
         let world = self.world.lock().unwrap();
         let text = |sql: &str| {
@@ -60,7 +60,15 @@ impl Simulated {
             let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
             rows.map(|row| row.unwrap() + "\n").collect::<String>()
         };
-        let tables = text("SELECT lower(name) || ' ' || type || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY lower(name)");
+        // What is added again comes last; the order of columns means nothing.
+        let lines = |sql: &str| {
+            let mut lines: Vec<_> = sql.lines().map(|line| line.trim().trim_end_matches(',').to_string()).collect();
+            lines.sort();
+            lines.join("\n") + "\n"
+        };
+        let objects = "SELECT lower(name) || ' ' || type || char(10) || coalesce(replace(sql, ', \"', ',' || char(10) || '\"'), '') FROM sqlite_master ORDER BY lower(name)";
+        let mut statement = world.connection.prepare(objects).unwrap();
+        let tables: String = statement.query_map([], |row| row.get::<_, String>(0)).unwrap().map(|row| lines(&row.unwrap())).collect();
         let ledger = text("SELECT version || ' ' || name || ' ' || checksum FROM amx_history_ledger ORDER BY version");
         let steps = text("SELECT version || ' ' || step || ' ' || checksum || ' ' || state FROM amx_history_steps ORDER BY version, step");
         tables + &ledger + &steps

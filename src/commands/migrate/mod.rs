@@ -1,6 +1,7 @@
 //! `migrate`
 
 mod lock;
+mod undo;
 
 use super::{Session, StoreTarget};
 use crate::driver::Access;
@@ -37,6 +38,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    Undo(undo::Args),
     #[command(subcommand)]
     Lock(lock::Action),
 }
@@ -52,8 +54,10 @@ struct Outcome {
 }
 
 pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
-    if let Some(Action::Lock(action)) = &args.action {
-        return lock::run(session, action).await;
+    match &args.action {
+        Some(Action::Undo(args)) => return undo::run(session, args).await,
+        Some(Action::Lock(action)) => return lock::run(session, action).await,
+        None => {}
     }
     let target = session.target()?;
     let set = MigrationSet::embedded(target.profile.backend)?;

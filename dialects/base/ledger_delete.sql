@@ -1,0 +1,2 @@
+DELETE FROM {{ table(ledger) }} WHERE {{ ident("version") }} = {{ version }}
+  AND {% include "fenced.sql" %}

@@ -1,0 +1,2 @@
+DELETE FROM {{ table(steps) }} WHERE {{ ident("version") }} = {{ version }}
+  AND {% include "fenced.sql" %}

@@ -2,7 +2,7 @@
 
 use crate::commands::{self, Session};
 use crate::error::{Code, Error, Result};
-use crate::printer::{Printer, restore_terminal};
+use crate::printer::{Printer, can_colour, restore_terminal};
 use clap::{ArgAction, Parser, Subcommand};
 use std::future::Future;
 use std::path::PathBuf;
@@ -144,7 +144,8 @@ async fn interrupted() -> Error {
 fn usage(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
-        Printer::default().data(&error.render().ansi().to_string());
+        let text = error.render();
+        Printer::default().data(&if can_colour() { text.ansi().to_string() } else { text.to_string() });
         return ExitCode::from(if error.use_stderr() { Code::Usage.exit() } else { 0 });
     }
     let rendered = error.render().to_string();

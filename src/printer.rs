@@ -109,6 +109,11 @@ impl Printer {
     }
 }
 
+/// Whether stdout takes colours: a terminal does, unless `NO_COLOR` is set.
+pub fn can_colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Gives a terminal its cursor back, which a question that was cut off had hidden.
 pub fn restore_terminal() {
     if io::stderr().is_terminal() {

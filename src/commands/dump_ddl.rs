@@ -63,7 +63,14 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         None => session.printer.data(&text),
         Some(path) => {
             std::fs::write(path, text).map_err(|error| Error::io(format!("writing {}", path.display()), &error))?;
-            session.printer.talk(&format!("✓ The {} DDL is in {}.", set.dialect.name, path.display()));
+            let file = path.display().to_string();
+            match session.printer.json {
+                true => {
+                    let document = serde_json::json!({ "dialect": backend.word(), "schema": schema.given, "file": file });
+                    session.printer.result(&document, |_| String::new())?;
+                }
+                false => session.printer.talk(&format!("✓ The {} DDL is in {file}.", set.dialect.name)),
+            }
         }
     }
     Ok(())

@@ -55,6 +55,19 @@ struct Listed {
     error: Option<String>,
 }
 
+#[derive(Serialize)]
+struct Added<'a> {
+    name: &'a str,
+    backend: &'static str,
+    added: bool,
+}
+
+#[derive(Serialize)]
+struct Removed<'a> {
+    name: &'a str,
+    removed: bool,
+}
+
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::List => list(session),
@@ -110,8 +123,8 @@ fn add(session: &Session, args: &AddArgs) -> Result<()> {
     if profile.has_plain_secret() {
         session.printer.warn("the password is in plain text in config.yml; `env://NAME` or `file://PATH` in its place keeps it elsewhere");
     }
-    session.printer.talk(&format!("✓ Profile {profile} added."));
-    Ok(())
+    let added = Added { name: &args.name, backend: profile.backend.word(), added: true };
+    session.printer.result(&added, |_| format!("✓ Profile {profile} added."))
 }
 
 async fn test(session: &Session, args: &NameArgs) -> Result<()> {
@@ -144,6 +157,5 @@ fn remove(session: &Session, args: &NameArgs) -> Result<()> {
         // AMX does not start with an active profile that is not there.
         config::edit(&session.home, &[(Key::ActiveDbProfile, None)])?;
     }
-    session.printer.talk(&format!("✓ Profile {} removed.", args.name));
-    Ok(())
+    session.printer.result(&Removed { name: &args.name, removed: true }, |removed| format!("✓ Profile {} removed.", removed.name))
 }

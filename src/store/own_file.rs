@@ -53,7 +53,8 @@ impl Source for OwnFile {
         while let Some(row) = self.done(rows.next())? {
             let run_id: String = self.done(row.get(0))?;
             let owner: String = self.done(row.get("origin"))?;
-            let bad = |reason: String| BadRow { run_id: run_id.clone(), target_qname: None, local_id: None, reason };
+            let local_id = row.get("local_id").unwrap_or_default();
+            let bad = |reason: String| BadRow { run_id: run_id.clone(), target_qname: None, local_id, reason };
             let run = run(row).map_err(|error| error.to_string()).and_then(|run| run.check().map(|()| run)).map_err(bad);
             let key = RunKey { run_id: run_id.clone(), local_id: None };
             if wanted(&owner, &key)? {
@@ -71,7 +72,8 @@ impl Source for OwnFile {
         let mut rows = self.done(statement.query([&run.run_id]))?;
         while let Some(row) = self.done(rows.next())? {
             let qname: Option<String> = row.get(0).ok();
-            let bad = |reason: String| BadRow { run_id: run.run_id.clone(), target_qname: qname.clone(), local_id: None, reason };
+            let local_id = row.get("local_id").unwrap_or_default();
+            let bad = |reason: String| BadRow { run_id: run.run_id.clone(), target_qname: qname.clone(), local_id, reason };
             each(result(row).map_err(|error| error.to_string()).and_then(|result| result.check().map(|()| result)).map_err(bad))?;
         }
         Ok(None)

@@ -70,7 +70,13 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     let access = if reading { Access::Read } else { Access::Create };
     // A file that is absent holds no tables to take over.
     let mut driver = match session.connect(&target, if args.baseline.is_some() { Access::Write } else { access }).await {
-        Err(error) if args.check && error.code == Code::StoreMissing => return Err(nothing_there(&target, &set)),
+        Err(error) if args.check && error.code == Code::StoreMissing => {
+            let pending = set.migrations.iter().map(|migration| Pending { version: migration.version, name: migration.name.clone() });
+            let (backend, schema) = (target.profile.backend.word(), target.schema.given.clone());
+            let nothing = Outcome { backend, schema, from_version: 0, to_version: 0, applied: vec![], pending: pending.collect() };
+            session.printer.result(&nothing, shown)?;
+            return Err(nothing_there(&target, &set));
+        }
         Err(error) if args.dry_run && error.code == Code::StoreMissing => {
             return print_steps(session, &set, &set.steps_for_nothing(&target.schema, args.target)?);
         }

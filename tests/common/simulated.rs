@@ -62,7 +62,7 @@ impl Simulated {
         };
         // What is added again comes last; the order of columns means nothing.
         let lines = |sql: &str| {
-            let mut lines: Vec<_> = sql.lines().map(|line| line.trim().trim_end_matches(',').to_string()).collect();
+            let mut lines: Vec<_> = sql.lines().map(|line| line.trim().trim_end_matches([',', ')']).to_string()).collect();
             lines.sort();
             lines.join("\n") + "\n"
         };

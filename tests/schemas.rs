@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Every command with the schemas of what it writes with `--json`, or why it has none.
-const COMMANDS: [(&str, Result<&[&str], &str>); 19] = [
+const COMMANDS: [(&str, Result<&[&str], &str>); 20] = [
     ("completions", Err("a script for a shell")),
     ("config show", Ok(&["config-show"])),
     ("diff", Ok(&["diff"])),
@@ -28,6 +28,7 @@ const COMMANDS: [(&str, Result<&[&str], &str>); 19] = [
     ("migrate", Ok(&["migrate", "migrate-dry-run"])),
     ("migrate lock release", Ok(&["migrate-lock"])),
     ("migrate lock status", Ok(&["migrate-lock"])),
+    ("migrate undo", Ok(&["migrate-undo", "migrate-dry-run"])),
     ("migrate-from-local", Ok(&["migrate-from-local"])),
     ("profile add", Ok(&["profile-add"])),
     ("profile list", Ok(&["profile-list"])),
@@ -161,6 +162,10 @@ fn without_a_store(seen: &mut Seen) {
     std::fs::remove_file(home.path("migrations/oracle/V2__sharing.sql")).unwrap();
     seen.refused(3, &home, &["generate", "--check", "--dir", &dir]);
     seen.run("generate", 0, &home, &["generate", "--dir", &dir]);
+    let model = home.read("migrations/model.yaml").replace("One AMX run per row.", "One run of AMX per row.");
+    home.write("migrations/model.yaml", &model);
+    seen.refused(2, &home, &["generate", "--dir", &dir]);
+    seen.run("generate", 0, &home, &["generate", "--dir", &dir, "--name", "clearer"]);
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -190,6 +195,9 @@ fn a_store_is_made(seen: &mut Seen, store: &Store) {
     seen.on("migrate-dry-run", 0, &home, store, &["migrate", "--dry-run"]);
     seen.on("status", 0, &home, store, &["status"]);
     seen.refused(2, &home, &["diff", "--url", &store.url, "--schema", &store.schema]);
+    seen.on("migrate", 0, &home, store, &["migrate", "--target", "1"]);
+    seen.on("migrate-dry-run", 0, &home, store, &["migrate", "undo", "--dry-run"]);
+    seen.on("migrate-undo", 0, &home, store, &["migrate", "undo"]);
     seen.on("migrate", 0, &home, store, &["migrate", "--target", "1"]);
     seen.on("migrate", 3, &home, store, &["migrate", "--check"]);
     seen.on("migrate-dry-run", 0, &home, store, &["migrate", "--dry-run"]);

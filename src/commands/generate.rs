@@ -29,9 +29,7 @@ pub struct Args {
 struct Outcome {
     written: Vec<String>,
     unchanged: usize,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     recorded: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     listed: Option<String>,
 }
 

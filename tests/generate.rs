@@ -725,7 +725,8 @@ fn migrate(store: &Store, model: &Model, target: Option<u32>) -> usize {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut driver = driver::connect(&profile, home.path(), Access::Create).await.unwrap();
         let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &schema, reporter: &Silent };
-        let done = engine.migrate(target, &common::lock_options()).await.unwrap_or_else(|error| panic!("{}: {error}", store.backend));
+        let done = common::ended(engine.migrate(target, &common::lock_options()).await)
+            .unwrap_or_else(|error| panic!("{}: {error}", store.backend));
         driver.close().await;
         done.applied.len()
     })

@@ -41,7 +41,7 @@ fn schema() -> SchemaName {
 }
 
 async fn migrate(mut driver: Box<dyn Driver>, set: &MigrationSet, options: &LockOptions) -> Result<Migrated, Error> {
-    Engine { driver: driver.as_mut(), set, schema: &schema(), reporter: &Silent }.migrate(None, options).await
+    common::ended(Engine { driver: driver.as_mut(), set, schema: &schema(), reporter: &Silent }.migrate(None, options).await)
 }
 
 fn block<T>(work: impl Future<Output = T>) -> T {
@@ -141,6 +141,28 @@ fn processes_that_end_one_after_the_other_come_to_an_end() {
         block(migrate(engine.session(), &set, &options(2))).unwrap();
         assert_eq!(engine.content(), wanted, "{backend}");
     }
+}
+
+#[test]
+fn a_migration_that_a_later_version_stopped_says_what_it_did_before() {
+    let engine = Simulated::new(Backend::MySql);
+    let set = set(&engine);
+    block(async {
+        // Its name is taken, so that the statement does nothing.
+        let mut dba = engine.session();
+        dba.execute("CREATE TABLE other (a TEXT)", &[]).await.unwrap();
+        dba.execute("CREATE INDEX ix_amx_history_runs_landing ON other (a)", &[]).await.unwrap();
+        let mut driver = engine.session();
+        let migrating =
+            Engine { driver: driver.as_mut(), set: &set, schema: &schema(), reporter: &Silent }.migrate(None, &options(1)).await;
+        let migrated = migrating.unwrap();
+        assert_eq!((migrated.applied.len(), migrated.to_version, migrated.pending.len()), (1, 1, 1));
+        let stopped = migrated.stopped.unwrap();
+        assert_eq!(stopped.code, Code::StatementFailed);
+        assert!(stopped.message.contains("create index ix_amx_history_runs_landing"), "{}", stopped.message);
+        dba.execute("DROP TABLE other", &[]).await.unwrap();
+        assert_eq!(migrate(engine.session(), &set, &options(1)).await.unwrap().applied.len(), 1);
+    });
 }
 
 // --- holders
@@ -368,7 +390,7 @@ fn undo_says_what_would_be_lost_and_writes_nothing() {
         home.migrated(&store);
         home.import(&store, &[]);
         let before = (store.rows(), store.sql("SELECT version FROM amx_history_ledger ORDER BY version;"));
-        let failed = home.on(&store, &["migrate", "undo"]).fails("drift", 3);
+        let failed = home.on(&store, &["migrate", "undo"]).fails("not_reversible", 2);
         let why = "V2 cannot be taken back: amx_history_runs.created_by, which it added, holds something in 15 rows";
         assert!(failed.stderr.contains(why), "{}", failed.stderr);
         assert_eq!((store.rows(), store.sql("SELECT version FROM amx_history_ledger ORDER BY version;")), before, "{}", store.backend);
@@ -416,7 +438,7 @@ impl Real {
 
     async fn migrate(&self, mut driver: Box<dyn Driver>, target: Option<u32>) -> Result<Migrated, Error> {
         let lock = LockOptions { timeout: Duration::from_secs(30), ..options(std::process::id()) };
-        let migrated = self.engine(driver.as_mut()).migrate(target, &lock).await;
+        let migrated = common::ended(self.engine(driver.as_mut()).migrate(target, &lock).await);
         if migrated.is_ok() {
             driver.close().await;
         }

@@ -425,7 +425,7 @@ fn migrated(store: &Store, model: &Model, target: Option<u32>) -> Migrated {
     runtime.block_on(async {
         let mut driver = driver::connect(&profile, home.path(), Access::Create).await.unwrap();
         let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &schema, reporter: &Silent };
-        let done = engine.migrate(target, &common::lock_options()).await.unwrap();
+        let done = common::ended(engine.migrate(target, &common::lock_options()).await).unwrap();
         driver.close().await;
         done
     })

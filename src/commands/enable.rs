@@ -123,9 +123,9 @@ async fn bring_up_to_date(session: &Session, target: &StoreTarget, set: &Migrati
         Some(driver) => driver,
         None => session.connect(target, Access::Create).await?,
     };
-    Engine { driver: driver.as_mut(), set, schema: &target.schema, reporter: &progress }
-        .migrate(None, &session.lock_options(LOCK_TIMEOUT))
-        .await?;
+    let mut engine = Engine { driver: driver.as_mut(), set, schema: &target.schema, reporter: &progress };
+    let migrated = engine.migrate(None, &session.lock_options(LOCK_TIMEOUT)).await?;
+    migrated.stopped.map_or(Ok(()), Err)?;
     SharedStore::new(driver.as_mut(), set.dialect, &target.schema).mint_store_id().await?;
     Ok(Some((driver, true)))
 }

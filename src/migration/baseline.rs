@@ -72,7 +72,7 @@ impl Engine<'_> {
     async fn had_or_adoptable(&mut self, version: u32) -> Result<Option<Migrated>> {
         let StoreState { version: had, pending, .. } = self.state().await?;
         if had >= version {
-            return Ok(Some(Migrated { from_version: had, to_version: had, applied: vec![], pending }));
+            return Ok(Some(Migrated { from_version: had, to_version: had, applied: vec![], pending, stopped: None }));
         }
         if had > 0 {
             return Err(Error::new(
@@ -99,7 +99,7 @@ impl Engine<'_> {
             self.write_ledger(version, held).await?;
         }
         let after = self.state().await?;
-        Ok(Migrated { from_version: before.version, to_version: after.version, applied: vec![], pending: after.pending })
+        Ok(Migrated { from_version: before.version, to_version: after.version, applied: vec![], pending: after.pending, stopped: None })
     }
 
     /// The rows go in together. Rows of the store that an older version made are filled first, as its migration would have done.

@@ -58,6 +58,8 @@ pub struct Migrated {
     pub applied: Vec<Applied>,
     /// What is still to come, as after `--target`.
     pub pending: Vec<Pending>,
+    /// What stopped it after the versions that it applied, where something did.
+    pub stopped: Option<Error>,
 }
 
 /// How a store stands to this build's migrations.
@@ -167,12 +169,19 @@ impl Engine<'_> {
     /// Applies what is pending, up to `target`, while holding the store's lock.
     ///
     /// # Errors
-    /// `locked` where the lock is not had within `lock_timeout`; those of [`Engine::state`]; `permission_denied`, `drift`, `statement_failed`.
+    /// `locked` where the lock is not had within `lock_timeout`; those of [`Engine::state`]; `permission_denied`, `drift`, `statement_failed`. One that
+    /// comes after some versions were applied is in what is given, as [`Migrated::stopped`].
     pub async fn migrate(&mut self, target: Option<u32>, lock: &LockOptions) -> Result<Migrated> {
         let state = self.state().await?;
         let wanted = |pending: &Pending| target.is_none_or(|target| pending.version <= target);
         if !state.pending.iter().any(wanted) {
-            return Ok(Migrated { from_version: state.version, to_version: state.version, applied: vec![], pending: state.pending });
+            return Ok(Migrated {
+                from_version: state.version,
+                to_version: state.version,
+                applied: vec![],
+                pending: state.pending,
+                stopped: None,
+            });
         }
         let differing = self.admitted(target).await?;
         self.say_what_differs(&differing);
@@ -197,10 +206,13 @@ impl Engine<'_> {
         let ran = adapter.run(target).await;
         let applied = std::mem::take(&mut adapter.applied);
         self.reporter.end();
-        ran?;
+        let stopped = match ran {
+            Err(error) if applied.is_empty() => return Err(error),
+            ran => ran.err(),
+        };
         let to_version = applied.last().map_or(before.version, |last| last.version);
         let pending = before.pending.into_iter().filter(|pending| pending.version > to_version).collect();
-        Ok(Migrated { from_version: before.version, to_version, applied, pending })
+        Ok(Migrated { from_version: before.version, to_version, applied, pending, stopped })
     }
 
     /// The statements that make the tables of what was applied.

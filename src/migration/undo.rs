@@ -41,7 +41,7 @@ impl Engine<'_> {
     /// version, or made good by `migrate`.
     ///
     /// # Errors
-    /// `usage` where there is nothing to take back; `drift` where something would be lost, naming it; `locked`; those of [`Engine::state`].
+    /// `usage` where there is nothing to take back; `not_reversible` where something would be lost, naming it; `locked`; those of [`Engine::state`].
     pub async fn undo(&mut self, lock: &LockOptions) -> Result<Undone> {
         // Refused before anything is written.
         let version = self.to_undo().await?;
@@ -76,7 +76,7 @@ impl Engine<'_> {
     /// The statements that take a version back.
     ///
     /// # Errors
-    /// `drift` where something would be lost.
+    /// `not_reversible` where something would be lost.
     async fn reversal(&mut self, version: u32) -> Result<Vec<Step>> {
         let (old, new) = (self.set.model.at(version - 1), self.set.model.at(version));
         let mut back = old.clone();
@@ -199,7 +199,7 @@ fn filled_before(old: &Model, new: &Model) -> Option<String> {
 
 fn loses(version: u32, why: &str) -> Error {
     Error::new(
-        Code::Drift,
+        Code::NotReversible,
         format!("V{version} cannot be taken back: {why}"),
         "nothing was written; empty or copy away what would be lost if it is not needed, or go forward with a new version",
     )

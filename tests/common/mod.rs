@@ -12,7 +12,8 @@ pub mod rows;
 pub mod shop;
 pub mod user;
 
-use amx_schema::migration::{Holder, LEASE, LockOptions};
+use amx_schema::error::Error;
+use amx_schema::migration::{Holder, LEASE, LockOptions, Migrated};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +29,15 @@ pub const EXTREME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/h
 pub fn of_the_model(said: &str) -> String {
     let of_migrate = |line: &&str| line.contains("_lock") || line.contains("_steps");
     said.lines().filter(|line| !of_migrate(line)).map(|line| format!("{line}\n")).collect()
+}
+
+/// A migration that came to its end, or what stopped it.
+pub fn ended(migrated: Result<Migrated, Error>) -> Result<Migrated, Error> {
+    let mut migrated = migrated?;
+    match migrated.stopped.take() {
+        Some(stopped) => Err(stopped),
+        None => Ok(migrated),
+    }
 }
 
 /// How a migration in the test's own process takes the lock.

@@ -104,10 +104,11 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
             Some(version) => engine.baseline(version, &lock).await?,
             None => engine.migrate(args.target, &lock).await?,
         };
-        if migrated.from_version < migrated.to_version && migrated.pending.is_empty() {
+        if migrated.from_version < migrated.to_version && migrated.pending.is_empty() && migrated.stopped.is_none() {
             SharedStore::new(driver.as_mut(), set.dialect, &target.schema).mint_store_id().await?;
         }
         session.printer.result(&outcome(migrated.from_version, migrated.to_version, migrated.applied, migrated.pending), shown)?;
+        migrated.stopped.map_or(Ok(()), Err)?;
     }
     driver.close().await;
     Ok(())

@@ -237,7 +237,10 @@ fn what_a_holder_writes_after_its_lock_was_taken_is_refused() {
                 let mut driver = Watched::new(engine.session(), Box::new(hook));
                 let old = tokio::spawn({
                     let (set, schema) = (set.clone(), schema.clone());
-                    async move { Engine { driver: &mut driver, set: &set, schema: &schema, reporter: &Silent }.migrate(None, &options(1)).await }
+                    async move {
+                        let mut old = Engine { driver: &mut driver, set: &set, schema: &schema, reporter: &Silent };
+                        common::ended(old.migrate(None, &options(1)).await)
+                    }
                 });
                 paused.notified().await;
                 let mut driver = engine.session();
@@ -302,6 +305,9 @@ fn a_long_statement_does_not_cost_a_holder_its_lease() {
 
 // --- undo
 
+/// One of each lock and each kind of DDL.
+const ONE_OF_EACH: [Backend; 4] = [Backend::PostgreSql, Backend::MySql, Backend::Snowflake, Backend::Redshift];
+
 async fn undo(mut driver: Box<dyn Driver>, set: &MigrationSet, options: &LockOptions) -> Result<Undone, Error> {
     Engine { driver: driver.as_mut(), set, schema: &schema(), reporter: &Silent }.undo(options).await
 }
@@ -318,7 +324,7 @@ fn at_version(backend: Backend, version: u32) -> String {
 
 #[test]
 fn an_undo_that_ends_at_any_statement_is_finished_by_the_next_and_takes_back_one_version() {
-    for backend in Backend::ALL {
+    for backend in ONE_OF_EACH {
         let (first, whole) = (at_version(backend, 1), undisturbed(backend));
         let mut number = 0;
         loop {
@@ -345,7 +351,7 @@ fn an_undo_that_ends_at_any_statement_is_finished_by_the_next_and_takes_back_one
 
 #[test]
 fn a_migration_makes_good_an_undo_that_ended_at_any_statement() {
-    for backend in Backend::ALL {
+    for backend in ONE_OF_EACH {
         let whole = undisturbed(backend);
         for number in 1.. {
             let engine = Simulated::new(backend);

@@ -385,7 +385,8 @@ impl Model {
         // A column that is renamed or dropped takes the backfills that read it along: what an older version did stays in its files.
         let read = |fill: &Fill| matches!(fill, Fill::Column(from) if table.column(from).is_none());
         if let Some(name) = set.iter().find(|(_, fill)| read(fill)).map(|(name, _)| name) {
-            return Err(infeasible(format!("a backfill of {}.{name} reads a column that the model does not have", table.name)));
+            let message = format!("a backfill of {}.{name} reads a column that the model does not have", table.name);
+            return Err(infeasible(message).hint("correct it; one of a version that is recorded may be left out of the model, for its files keep it"));
         }
         if let Backfill::Insert { where_any, .. } = backfill
             && self.table(&where_any.table).and_then(|table| table.column(&where_any.column)).is_none()

@@ -386,7 +386,8 @@ impl Model {
         let read = |fill: &Fill| matches!(fill, Fill::Column(from) if table.column(from).is_none());
         if let Some(name) = set.iter().find(|(_, fill)| read(fill)).map(|(name, _)| name) {
             let message = format!("a backfill of {}.{name} reads a column that the model does not have", table.name);
-            return Err(infeasible(message).hint("correct it; one of a version that is recorded may be left out of the model, for its files keep it"));
+            return Err(infeasible(message)
+                .hint("correct it; one of a version that is recorded may be left out of the model, for its files keep it"));
         }
         if let Backfill::Insert { where_any, .. } = backfill
             && self.table(&where_any.table).and_then(|table| table.column(&where_any.column)).is_none()

@@ -59,6 +59,15 @@ impl Catalog {
         }
     }
 
+    /// Whether a step is done: what the catalog can be asked for is looked up, and all else goes by whether the store has noted it.
+    pub(super) fn shows(&self, effect: &Effect, noted: bool) -> bool {
+        match effect.in_catalog() {
+            // What was taken away and noted may have been made again by a later step.
+            true => self.holds(effect) || (noted && effect.takes_away()),
+            false => noted,
+        }
+    }
+
     /// Takes what a step brings about as done, so that the next is judged by what it will find: an index that one step drops and the next makes
     /// anew is there before both.
     pub fn note(&mut self, effect: &Effect) {

@@ -6,11 +6,11 @@
 use super::lock::{Held, LockOptions, lock_table, lost};
 use super::steps::{self, Noted, Recorded, StepNote, StepState};
 use super::{Catalog, Migration, MigrationSet};
-use crate::dialect::{LiteralStyle, SchemaName};
+use crate::dialect::SchemaName;
 use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::Kind;
-use crate::render::{Renderer, Step};
+use crate::render::{Effect, Renderer, Step};
 use crate::report::Reporter;
 use futures_util::StreamExt;
 use minijinja::context;
@@ -156,8 +156,12 @@ impl Engine<'_> {
         }
         steps.extend(self.ledger_steps()?.into_iter().filter(|step| !catalog.holds(&step.effect)));
         let wanted = |version: u32| version > state.version && target.is_none_or(|target| version <= target);
+        let recorded = steps::recorded(self.driver, self.set, self.schema).await?;
         for migration in self.set.migrations.iter().filter(|migration| wanted(migration.version)) {
-            for step in migration.steps_in(self.schema) {
+            for Numbered { step, noted, .. } in numbered(migration, &recorded, &catalog, self.set, self.schema) {
+                if catalog.shows(&step.effect, noted) {
+                    continue;
+                }
                 let effect = step.effect.clone();
                 steps.extend(catalog.left_of(step, &self.renderer(), &self.set.model)?);
                 catalog.note(&effect);
@@ -368,7 +372,7 @@ impl Adapter<'_> {
         if given.is_empty() {
             return Ok(String::new());
         }
-        let checksums = self.checksums(migration);
+        let checksums = steps::checksums(migration);
         let new = migration.steps.iter().zip(&checksums).filter(|(_, checksum)| !given.contains(&checksum.as_str()));
         let mut parts: Vec<String> = new.map(|(step, _)| step.effect.brief()).collect();
         let gone = given.iter().filter(|checksum| !checksums.iter().any(|ours| ours == *checksum)).count();
@@ -376,10 +380,6 @@ impl Adapter<'_> {
             parts.push(format!("{} that the store was given and this build lacks", gone - parts.len()));
         }
         Ok(if parts.is_empty() { "; the order of its statements differs".into() } else { format!("; what differs: {}", parts.join(", ")) })
-    }
-
-    fn checksums(&self, migration: &Migration) -> Vec<String> {
-        steps::checksums(migration, self.set.dialect.literal != LiteralStyle::Doubled)
     }
 
     /// refinery's error in our words; one of ours comes back as it went in.
@@ -451,13 +451,12 @@ impl Adapter<'_> {
         }
         let started = Instant::now();
         let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
-        let steps = migration.steps_in(self.schema);
-        for step in &steps {
+        for step in &migration.steps {
             catalog.admits(&step.effect)?;
         }
         let (set, schema) = (self.set, self.schema);
-        let numbered: Vec<_> = (1..).zip(steps.into_iter().zip(self.checksums(migration))).collect();
         let Mode::Run(run) = &mut self.mode else { return Ok(()) };
+        let numbered = numbered(migration, &run.recorded, &catalog, set, schema);
         let ledger = run.held.ledger_row(set, schema, migration)?;
         let work = Work { driver: self.driver, set, schema, reporter: self.reporter, run, version: migration.version, catalog };
         match set.dialect.transactional_ddl {
@@ -515,8 +514,27 @@ fn lines(steps: &[Step]) -> u64 {
     (changes + usize::from(!steps.is_empty())) as u64
 }
 
-/// A step with its number and checksum.
-type Numbered = (u32, (Step, String));
+/// A step of a version.
+struct Numbered {
+    /// Its number, from 1.
+    number: u32,
+    step: Step,
+    /// The checksum of its tokens.
+    checksum: String,
+    /// Whether the store has noted it as done.
+    noted: bool,
+}
+
+/// The steps of a version in a schema, and which of them the store has noted. Where something is noted as made and is not there, the notes outlived
+/// it, as where tables were dropped by hand, and none of them is believed.
+fn numbered(migration: &Migration, recorded: &Recorded, catalog: &Catalog, set: &MigrationSet, schema: &SchemaName) -> Vec<Numbered> {
+    let checksums = steps::checksums(migration);
+    let noted = steps::done(recorded, migration.version, &checksums, set.dialect.transactional_ddl);
+    let makes = |effect: &Effect| effect.in_catalog() && !effect.takes_away();
+    let outlived = migration.steps.iter().zip(&noted).any(|(step, noted)| *noted && makes(&step.effect) && !catalog.holds(&step.effect));
+    let steps = (1..).zip(migration.steps_in(schema)).zip(checksums).zip(noted);
+    steps.map(|(((number, step), checksum), noted)| Numbered { number, step, checksum, noted: noted && !outlived }).collect()
+}
 
 impl Work<'_, '_> {
     /// All steps, their notes and the ledger's row, or none of it.
@@ -526,10 +544,14 @@ impl Work<'_, '_> {
         let mut ops: Vec<Op<'_>> = self.timeouts()?.into_iter().map(plain).collect();
         ops.push(one(self.run.held.proof().into()));
         let mut said = Said::default();
-        for (number, (step, checksum)) in steps {
+        for Numbered { number, step, checksum, noted } in steps {
             ops.push(one(self.note(number, &checksum, StepState::Done)?));
-            let line = said.next(self.label(&step), self.catalog.holds(&step.effect));
+            let there = self.catalog.shows(&step.effect, noted);
+            let line = said.next(self.label(&step), there);
             said.lines.extend(line);
+            if there {
+                continue;
+            }
             let effect = step.effect.clone();
             for step in self.left_of(step)? {
                 self.reporter.detail(&step.sql);
@@ -556,17 +578,8 @@ impl Work<'_, '_> {
             self.driver.execute(&sql, &[]).await?;
         }
         let mut said = Said::default();
-        for (number, (step, checksum)) in steps {
-            let noted = self
-                .run
-                .recorded
-                .get(&(self.version, number))
-                .is_some_and(|noted| noted.state == StepState::Done && noted.checksum == checksum);
-            // What was taken away and noted may have been made again by a later step.
-            let there = match step.effect.in_catalog() {
-                true => self.catalog.holds(&step.effect) || (noted && step.effect.takes_away()),
-                false => noted,
-            };
+        for Numbered { number, step, checksum, noted } in steps {
+            let there = self.catalog.shows(&step.effect, noted);
             if !there {
                 self.fenced(&self.note(number, &checksum, StepState::Begun)?).await?;
                 self.run.recorded.insert((self.version, number), Noted { checksum: checksum.clone(), state: StepState::Begun });

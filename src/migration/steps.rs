@@ -61,8 +61,8 @@ pub(super) fn steps_table(model: &Model) -> Table {
 }
 
 /// The checksum of each statement of a migration, in order; the same in every schema.
-pub(super) fn checksums(migration: &Migration, backslash_escapes: bool) -> Vec<String> {
-    let checksum = |sql: &str| format!("{:016x}", xxhash_rust::xxh3::xxh3_64(tokens::normalized(sql, backslash_escapes).as_bytes()));
+pub(super) fn checksums(migration: &Migration) -> Vec<String> {
+    let checksum = |sql: &str| format!("{:016x}", xxhash_rust::xxh3::xxh3_64(tokens::normalized(sql, migration.backslash).as_bytes()));
     migration.steps.iter().map(|step| checksum(&step.sql)).collect()
 }
 
@@ -81,6 +81,18 @@ pub(super) async fn recorded(driver: &mut dyn Driver, set: &MigrationSet, schema
         Some(((number(&version)?, number(&step)?), Noted { checksum: checksum.into_text()?, state }))
     };
     Ok(rows.into_iter().filter_map(noted).collect())
+}
+
+/// Which steps of a version are noted as done. Where DDL is transactional they are done all or none. Where one is noted that the version has not,
+/// the version was another one, as before it was rendered again: what one step left may have been undone since by another.
+pub(super) fn done(recorded: &Recorded, version: u32, checksums: &[String], all_or_none: bool) -> Vec<bool> {
+    let noted: BTreeMap<u32, &Noted> =
+        recorded.range((version, 0)..=(version, u32::MAX)).map(|((_, step), noted)| (*step, noted)).collect();
+    let ours: BTreeMap<u32, &String> = (1..).zip(checksums).collect();
+    let same = noted.iter().all(|(step, noted)| ours.get(step).is_some_and(|checksum| **checksum == noted.checksum));
+    let is_done = |step: &u32| same && noted.get(step).is_some_and(|noted| noted.state == StepState::Done);
+    let whole = ours.keys().all(is_done);
+    ours.keys().map(|step| is_done(step) && (whole || !all_or_none)).collect()
 }
 
 /// The statement that notes a step, which was noted before or not. It touches one row where the lock is still had, else none.

@@ -31,7 +31,7 @@ impl Engine<'_> {
     /// # Errors
     /// As [`Engine::undo`].
     pub async fn undo_dry_run(&mut self) -> Result<Vec<Step>> {
-        let version = self.to_undo().await?;
+        let version = self.newest_or_begun().await?;
         let steps = self.reversal(version).await?;
         let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
         Ok(steps.into_iter().filter(|step| !catalog.holds(&step.effect)).collect())
@@ -44,7 +44,7 @@ impl Engine<'_> {
     /// `usage` where there is nothing to take back; `not_reversible` where something would be lost, naming it; `locked`; those of [`Engine::state`].
     pub async fn undo(&mut self, lock: &LockOptions) -> Result<Undone> {
         // Refused before anything is written.
-        let version = self.to_undo().await?;
+        let version = self.newest_or_begun().await?;
         self.reversal(version).await?;
         let mut held = self.lock(lock).await?;
         let undone = self.undo_locked(version, &mut held).await;
@@ -56,7 +56,7 @@ impl Engine<'_> {
     }
 
     /// The version that is to be taken back: one whose undoing was begun, else the newest.
-    async fn to_undo(&mut self) -> Result<u32> {
+    async fn newest_or_begun(&mut self) -> Result<u32> {
         let state = self.state().await?;
         let recorded = steps::recorded(self.driver, self.set, self.schema).await?;
         let begun = state.version + 1;
@@ -127,7 +127,7 @@ impl Engine<'_> {
     }
 
     async fn undo_locked(&mut self, version: u32, held: &mut Held) -> Result<()> {
-        if self.to_undo().await? != version {
+        if self.newest_or_begun().await? != version {
             return Err(lost());
         }
         let steps = self.reversal(version).await?;

@@ -50,7 +50,7 @@ fn block<T>(work: impl Future<Output = T>) -> T {
 
 /// In real time, as servers need it.
 fn block_for_real<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(work)
 }
 
 /// What an undisturbed migration leaves.
@@ -309,7 +309,7 @@ fn a_long_statement_does_not_cost_a_holder_its_lease() {
 const ONE_OF_EACH: [Backend; 4] = [Backend::PostgreSql, Backend::MySql, Backend::Snowflake, Backend::Redshift];
 
 async fn undo(mut driver: Box<dyn Driver>, set: &MigrationSet, options: &LockOptions) -> Result<Undone, Error> {
-    Engine { driver: driver.as_mut(), set, schema: &schema(), reporter: &Silent }.undo(options).await
+    Engine { driver: driver.as_mut(), set, schema: &schema(), reporter: &Silent }.undo(&[], options).await
 }
 
 /// What a migration to a version leaves, without the step ledger's times.
@@ -376,12 +376,12 @@ fn undo_takes_back_one_version_after_the_other_where_they_hold_nothing() {
             real.migrate(real.connect().await, None).await.unwrap();
             let mut driver = real.connect().await;
             let lock = common::lock_options();
-            let undone = real.engine(driver.as_mut()).undo(&lock).await.unwrap();
+            let undone = real.engine(driver.as_mut()).undo(&[], &lock).await.unwrap();
             assert_eq!((undone.from_version, undone.to_version, undone.undone.name.as_str()), (2, 1, "sharing"));
             let difference = real.engine(driver.as_mut()).diff().await.unwrap();
             assert_eq!((difference.ledger, difference.drift.len()), (Some(1), 0), "{}: {:?}", real.store.backend, difference.drift);
-            assert_eq!(real.engine(driver.as_mut()).undo(&lock).await.unwrap().to_version, 0);
-            assert_eq!(real.engine(driver.as_mut()).undo(&lock).await.unwrap_err().code, Code::Usage);
+            assert_eq!(real.engine(driver.as_mut()).undo(&[], &lock).await.unwrap().to_version, 0);
+            assert_eq!(real.engine(driver.as_mut()).undo(&[], &lock).await.unwrap_err().code, Code::Usage);
             driver.close().await;
             real.migrate(real.connect().await, None).await.unwrap();
             real.whole("after undo").await;
@@ -415,7 +415,47 @@ fn undo_from_the_command_line_prints_its_statements_or_runs_them() {
             format!("✓ {} is back from V1 at V0 on {}.", store.schema, store.backend)
         );
         home.on(&store, &["migrate", "undo"]).fails("usage", 2);
+        // The store's id is the program's own.
         home.on(&store, &["migrate"]).ok();
+        assert_eq!(home.on(&store, &["migrate", "undo", "--json"]).json()["to_version"], 1, "{}", store.backend);
+        home.on(&store, &["migrate"]).ok();
+    }
+}
+
+#[test]
+fn undo_takes_back_what_a_script_made() {
+    for store in Store::all() {
+        let home = Home::new();
+        store.sql(&home.run(&["dump-ddl", "--dialect", store.backend, "--schema", &store.schema]).ok());
+        home.on(&store, &["migrate", "undo"]).ok();
+        assert_eq!(store.sql("SELECT version FROM amx_history_ledger;"), "1\n", "{}", store.backend);
+        home.on(&store, &["migrate"]).ok();
+        home.on(&store, &["diff"]).ok();
+    }
+}
+
+#[test]
+fn undo_waits_for_a_reader_no_longer_than_it_is_told_and_gives_way_to_a_writer() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        let home = Home::new();
+        home.migrated(&store);
+        let real = Real::of(store);
+        block_for_real(async {
+            // A reader in a transaction that goes on holds its lock on the table's definition.
+            let mut reader = real.connect().await;
+            let runs = real.set.dialect.table(&real.schema, "amx_history_runs");
+            let begin = if real.store.backend == "mysql" { "START TRANSACTION" } else { "BEGIN" };
+            reader.execute(begin, &[]).await.unwrap();
+            reader.query(&format!("SELECT count(*) FROM {runs}"), &[], &[Kind::Integer]).await.unwrap();
+            let home = &home;
+            let store = &real.store;
+            let failed = tokio::task::block_in_place(|| home.on(store, &["migrate", "undo", "--lock-timeout", "1s"]));
+            failed.fails("locked", 7);
+            reader.execute("ROLLBACK", &[]).await.unwrap();
+            reader.close().await;
+        });
+        home.on(&real.store, &["migrate"]).ok();
+        home.on(&real.store, &["diff"]).ok();
     }
 }
 

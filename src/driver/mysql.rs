@@ -98,7 +98,12 @@ impl Driver for MySql {
     async fn try_lock(&mut self, name: &str) -> Result<bool, DriverError> {
         let mut connection = match self.lock.take() {
             Some(connection) => connection,
-            None => open(&self.options).await?,
+            None => {
+                let mut connection = open(&self.options).await?;
+                // It is idle as long as the migration takes, and its end would free the lock.
+                run(&mut connection, "SET SESSION wait_timeout = 86400", &[]).await?;
+                connection
+            }
         };
         let rows = bound("SELECT GET_LOCK(?, 0)", &[lock_name(name).into()]).fetch_all(&mut connection).await.map_err(fold)?;
         self.lock = Some(connection);
@@ -106,11 +111,11 @@ impl Driver for MySql {
     }
 
     async fn unlock(&mut self) -> Result<(), DriverError> {
-        match self.lock.take() {
-            // The end of the session frees the lock.
-            Some(connection) => connection.close().await.map_err(fold),
-            None => Ok(()),
+        if let Some(connection) = self.lock.take() {
+            // The end of the session frees the lock, also where the server has ended it already.
+            let _ = connection.close().await;
         }
+        Ok(())
     }
 
     async fn close(self: Box<Self>) {

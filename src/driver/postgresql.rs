@@ -121,8 +121,8 @@ impl Driver for PostgreSql {
             Some(connection) => connection,
             None => open(&self.options).await?,
         };
-        // A server that ends idle transactions must not end this one.
-        run(&mut connection, "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0", &[]).await?;
+        // A server that ends idle transactions must not end this one, and it must keep no snapshot that CREATE INDEX CONCURRENTLY would wait for.
+        run(&mut connection, "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 0", &[]).await?;
         let key = i64::from_ne_bytes(xxhash_rust::xxh3::xxh3_64(name.as_bytes()).to_ne_bytes());
         let rows = bound("SELECT pg_try_advisory_xact_lock($1)", &[key.into()]).fetch_all(&mut connection).await.map_err(fold)?;
         let got = rows.first().and_then(|row| row.try_get::<bool, _>(0).ok()).unwrap_or(false);
@@ -134,10 +134,11 @@ impl Driver for PostgreSql {
     }
 
     async fn unlock(&mut self) -> Result<(), DriverError> {
-        match self.lock.take() {
-            Some(connection) => connection.close().await.map_err(fold),
-            None => Ok(()),
+        if let Some(connection) = self.lock.take() {
+            // The end of the session frees the lock, also where the server has ended it already.
+            let _ = connection.close().await;
         }
+        Ok(())
     }
 
     async fn close(self: Box<Self>) {
@@ -247,7 +248,7 @@ fn fold(error: sqlx::Error) -> DriverError {
             "54000" => ErrorKind::TooLong,
             code if code.starts_with("22") => ErrorKind::TooLong,
             "28000" | "28P01" | "3D000" => ErrorKind::Auth,
-            "55P03" | "57014" => ErrorKind::LockTimeout,
+            "55P03" => ErrorKind::LockTimeout,
             "40001" | "40P01" => ErrorKind::Serialisation,
             "53100" | "53200" | "53400" => ErrorKind::Full,
             code if code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "53300") => ErrorKind::Unreachable,

@@ -6,7 +6,7 @@
 use super::lock::{Held, LockOptions, lock_table, lost};
 use super::steps::{self, Noted, Recorded, StepNote, StepState};
 use super::{Catalog, Migration, MigrationSet};
-use crate::dialect::SchemaName;
+use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::Kind;
@@ -141,7 +141,7 @@ impl Engine<'_> {
     pub async fn dry_run(&mut self, target: Option<u32>) -> Result<Vec<Step>> {
         let state = self.state().await?;
         let mut steps = vec![];
-        if state.pending.is_empty() {
+        if !state.pending.iter().any(|pending| target.is_none_or(|target| pending.version <= target)) {
             return Ok(steps);
         }
         self.admitted(target).await?;
@@ -366,7 +366,7 @@ impl Adapter<'_> {
         let Some(migration) = self.set.migrations.iter().find(|migration| i32::try_from(migration.version) == Ok(version)) else {
             return Ok(String::new());
         };
-        let recorded = steps::recorded(self.driver, self.set, self.schema).await?;
+        let recorded = steps::recorded(self.driver, self.set, self.schema).await.unwrap_or_default();
         let given: Vec<&str> =
             recorded.range((migration.version, 0)..=(migration.version, u32::MAX)).map(|(_, noted)| noted.checksum.as_str()).collect();
         if given.is_empty() {
@@ -541,7 +541,7 @@ impl Work<'_, '_> {
     async fn in_one_transaction(mut self, steps: Vec<Numbered>, ledger: String) -> Result<()> {
         let plain = |sql: String| Op::Execute { sql, params: vec![], expect: None };
         let one = |sql: String| Op::Execute { sql, params: vec![], expect: Some(1) };
-        let mut ops: Vec<Op<'_>> = self.timeouts()?.into_iter().map(plain).collect();
+        let mut ops: Vec<Op<'_>> = timeouts(self.set.dialect, self.schema, self.run.lock_timeout)?.into_iter().map(plain).collect();
         ops.push(one(self.run.held.proof().into()));
         let mut said = Said::default();
         for Numbered { number, step, checksum, noted } in steps {
@@ -574,7 +574,7 @@ impl Work<'_, '_> {
     /// One step after the other, each noted before and after, and the ledger's row last. A step that an earlier run came to is looked up: in the
     /// catalog where that can tell, else in the notes.
     async fn step_by_step(mut self, steps: Vec<Numbered>, ledger: &str) -> Result<()> {
-        for sql in self.timeouts()? {
+        for sql in timeouts(self.set.dialect, self.schema, self.run.lock_timeout)? {
             self.driver.execute(&sql, &[]).await?;
         }
         let mut said = Said::default();
@@ -602,7 +602,7 @@ impl Work<'_, '_> {
     async fn run_step(&mut self, step: &Step) -> Result<()> {
         for part in self.left_of(step.clone())? {
             self.reporter.detail(&part.sql);
-            match self.run.held.execute(self.driver, &part.sql).await {
+            match self.driver.execute(&part.sql, &[]).await {
                 // What is there already is what was wanted; anything else stops before the ledger row.
                 Err(error) if error.kind != ErrorKind::Exists => return Err(statement_error(error, &part)),
                 _ => {}
@@ -641,17 +641,16 @@ impl Work<'_, '_> {
         steps::note(self.set, self.schema, self.run.held, &StepNote { version: self.version, number, checksum, state, noted_before })
     }
 
-    /// How long the statements may wait for locks, and how long each may take. Empty where the engine has no such limits.
-    fn timeouts(&self) -> Result<Vec<String>> {
-        let lock_seconds = self.run.lock_timeout.as_secs().max(1);
-        let context = context! { lock_seconds, statement_seconds => STATEMENT_TIMEOUT.as_secs() };
-        let text = self.set.dialect.render("timeouts.sql", self.schema, context)?;
-        Ok(text.lines().map(str::to_string).collect())
-    }
-
     fn label(&self, step: &Step) -> String {
         format!("V{} {}", self.version, step.effect.brief())
     }
+}
+
+/// The statements that limit how long the next ones may wait for locks, and how long each may take. None where the engine has no such limits.
+pub(super) fn timeouts(dialect: &Dialect, schema: &SchemaName, lock_timeout: Duration) -> Result<Vec<String>> {
+    let lock_seconds = lock_timeout.as_secs().max(1);
+    let text = dialect.render("timeouts.sql", schema, context! { lock_seconds, statement_seconds => STATEMENT_TIMEOUT.as_secs() })?;
+    Ok(text.lines().map(str::to_string).collect())
 }
 
 /// The error of ours that refinery has put into one of its own, once or several times over.

@@ -5,19 +5,24 @@
 //! says who holds the lock, and has a number, the fence, that goes up with each holder: whoever was paused and has lost the lock finds another
 //! number at its next write, which is then refused.
 
+use super::engine::timeouts;
 use super::{Engine, Migration, MigrationSet};
 use crate::dialect::{LockKind, SchemaName};
-use crate::driver::{Driver, DriverError, ErrorKind, Value};
+use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::{Column, Kind, Model, Table};
 use crate::render::{Effect, Renderer, Step};
+use futures_util::StreamExt;
 use minijinja::context;
 use serde::Serialize;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// The shortest and the longest pause between two tries for a lock.
 const POLL: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// How long a write of the lock's row waits for a transaction that has it.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// How long a lease lasts without being renewed.
 pub const LEASE: Duration = Duration::from_secs(20);
 
@@ -110,26 +115,20 @@ pub(super) fn column(name: &str, kind: Kind, length: Option<u32>, comment: &str)
 pub(super) struct Held {
     /// The number that this holder got.
     pub fence: i64,
-    /// Where the lock is a lease: a second connection that renews it while the first one works, and how often.
-    renewer: Option<(Box<dyn Driver>, Duration)>,
+    /// Renews a lease over a connection of its own, whatever the holder is doing, until this is dropped.
+    beating: Option<JoinHandle<()>>,
     renew: String,
 }
 
-impl Held {
-    /// Runs a statement, and renews the lease as long as that takes.
-    pub async fn execute(&mut self, driver: &mut dyn Driver, sql: &str) -> Result<u64, DriverError> {
-        let work = driver.execute(sql, &[]);
-        let Some((renewer, every)) = &mut self.renewer else { return work.await };
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                // One that is lost is found at the next write of the ledger, which is refused.
-                () = tokio::time::sleep(*every) => drop(renewer.execute(&self.renew, &[]).await),
-            }
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(beating) = &self.beating {
+            beating.abort();
         }
     }
+}
 
+impl Held {
     /// The statement that writes the ledger's row of a version. It touches one row where the lock is still had and the row is not there, else none.
     pub fn ledger_row(&self, set: &MigrationSet, schema: &SchemaName, migration: &Migration) -> Result<String> {
         let context = context! {
@@ -144,6 +143,15 @@ impl Held {
     pub fn proof(&self) -> &str {
         &self.renew
     }
+}
+
+/// What a waiter has seen of a lease.
+struct Seen {
+    row: LockRow,
+    /// Since when it is as it is.
+    since: Instant,
+    /// Whether it was seen to change, or to pass to another holder.
+    alive: bool,
 }
 
 /// The lock's row as it is in the store.
@@ -161,36 +169,33 @@ impl Engine<'_> {
         let (mut pause, longest) = POLL;
         let started = Instant::now();
         let mut waiting = false;
-        let mut seen: Option<(LockRow, Instant)> = None;
+        let mut seen: Option<Seen> = None;
         loop {
             let tried = match self.set.dialect.lock {
-                LockKind::Engine => self.try_engine_lock(options).await,
-                LockKind::Lease => self.try_lease(options, &mut seen).await,
+                LockKind::Engine => self.try_engine_lock(options).await?,
+                LockKind::Lease => self.try_lease(options, &mut seen).await?,
             };
-            match tried {
-                Ok(Some(held)) => return Ok(held),
-                // Another process is making the same tables at this moment.
-                Err(error) if error.code == Code::Locked => {}
-                Err(error) => return Err(error),
-                Ok(None) => {}
+            if let Some(held) = tried {
+                return Ok(held);
             }
-            let holder = match started.elapsed() >= options.timeout || !waiting {
-                true => self.lock_row().await.ok().flatten().and_then(|row| row.holder),
-                false => None,
-            };
-            let by = holder.map_or("another process".into(), |holder| holder.to_string());
-            if started.elapsed() >= options.timeout {
-                return Err(Error::new(
-                    Code::Locked,
-                    format!("{by} is migrating {}, and still held the lock after {} s", self.schema.given, options.timeout.as_secs()),
-                    "wait for it and run the same command again, or give a longer --lock-timeout; `amx-schema migrate lock status` shows the lock",
-                ));
-            }
-            if !waiting {
+            // A holder that may be dead is given as long as its lease lasts; one that was seen to be alive is not waited for longer than asked.
+            let may_be_dead = seen.as_ref().is_some_and(|seen| !seen.alive && seen.since.elapsed() < options.lease);
+            let given_up = started.elapsed() >= options.timeout && !may_be_dead;
+            if given_up || !waiting {
+                let holder = self.lock_row().await.ok().flatten().and_then(|row| row.holder);
+                let by = holder.map_or("another process".into(), |holder| holder.to_string());
+                if given_up {
+                    return Err(Error::new(
+                        Code::Locked,
+                        format!("{by} is migrating {}, and still held the lock after {} s", self.schema.given, started.elapsed().as_secs()),
+                        "wait for it and run the same command again, or give a longer --lock-timeout; `amx-schema migrate lock status` shows the lock",
+                    ));
+                }
                 self.reporter.warn(&format!("{by} is migrating this store; waiting for it"));
                 waiting = true;
             }
-            tokio::time::sleep(pause.min(options.timeout.saturating_sub(started.elapsed()))).await;
+            let left = options.timeout.saturating_sub(started.elapsed());
+            tokio::time::sleep(if left.is_zero() { pause } else { pause.min(left) }).await;
             pause = (pause * 2).min(longest);
         }
     }
@@ -200,9 +205,6 @@ impl Engine<'_> {
         let release = self.lock_sql("lock_release.sql", context! { fence => held.fence })?;
         if let Err(error) = self.driver.execute(&release, &[]).await {
             self.reporter.warn(&format!("the lock could not be given back: {error}"));
-        }
-        if let Some((renewer, _)) = held.renewer {
-            renewer.close().await;
         }
         match self.set.dialect.lock {
             LockKind::Engine => Ok(self.driver.unlock().await?),
@@ -237,12 +239,18 @@ impl Engine<'_> {
     /// the engine's own stays with its session until that ends. Gives the state before and after.
     ///
     /// # Errors
-    /// What the driver says.
+    /// `locked` where the holder is in the middle of a transaction that has the row; what the driver says.
     pub async fn release_lock(&mut self) -> Result<(LockState, LockState)> {
         let before = self.lock_state().await?;
         if let Some(row) = self.lock_row().await? {
             let release = self.lock_sql("lock_release.sql", context! { fence => row.fence })?;
-            self.driver.execute(&release, &[]).await?;
+            if !self.write_lock_row(release, vec![]).await? {
+                return Err(Error::new(
+                    Code::Locked,
+                    "the lock's row is in a transaction of its holder, or has just changed hands",
+                    "end that session in the database, or stop the process; then run the same command again",
+                ));
+            }
         }
         Ok((before, self.lock_state().await?))
     }
@@ -304,18 +312,21 @@ impl Engine<'_> {
 
     /// Under the engine's lock nobody else takes the row, but `release_lock` may free it.
     async fn take_row(&mut self, options: &LockOptions) -> Result<Option<Held>> {
-        let row = self.lock_row_or_make().await?;
-        self.take(&row, options).await
+        match self.lock_row_or_make().await? {
+            Some(row) => self.take(&row, options).await,
+            None => Ok(None),
+        }
     }
 
-    async fn try_lease(&mut self, options: &LockOptions, seen: &mut Option<(LockRow, Instant)>) -> Result<Option<Held>> {
-        let row = self.lock_row_or_make().await?;
+    async fn try_lease(&mut self, options: &LockOptions, seen: &mut Option<Seen>) -> Result<Option<Held>> {
+        let Some(row) = self.lock_row_or_make().await? else { return Ok(None) };
         if row.holder.is_some() {
-            let since = match seen {
-                Some((known, since)) if *known == row => *since,
-                _ => seen.insert((row.clone(), Instant::now())).1,
-            };
-            if since.elapsed() < options.lease {
+            let same = seen.as_ref().is_some_and(|seen| seen.row == row);
+            if !same {
+                let alive = seen.is_some();
+                *seen = Some(Seen { row: row.clone(), since: Instant::now(), alive });
+            }
+            if seen.as_ref().is_none_or(|seen| seen.since.elapsed() < options.lease) {
                 return Ok(None);
             }
             self.reporter.warn("the holder of the lock has not been heard of for longer than its lease; taking over");
@@ -323,33 +334,76 @@ impl Engine<'_> {
         self.take(&row, options).await
     }
 
-    async fn lock_row_or_make(&mut self) -> Result<LockRow> {
+    /// The lock's row; nothing where another process is making it at this moment.
+    async fn lock_row_or_make(&mut self) -> Result<Option<LockRow>> {
         if let Some(row) = self.lock_row().await? {
-            return Ok(row);
+            return Ok(Some(row));
         }
         self.make_schema().await?;
         for step in self.lock_steps()? {
-            self.make(&step).await?;
+            match self.driver.execute(&step.sql, &[]).await {
+                Err(error) if in_the_way(&error) => return Ok(None),
+                Err(error) if !matches!(error.kind, ErrorKind::Exists | ErrorKind::Duplicate) => return Err(error.into()),
+                _ => {}
+            }
         }
-        self.lock_row()
-            .await?
-            .ok_or_else(|| Error::new(Code::Locked, "the lock's row is being made by another process", "run the same command again"))
+        self.lock_row().await
     }
 
     async fn take(&mut self, row: &LockRow, options: &LockOptions) -> Result<Option<Held>> {
         let Holder { who, hostname, pid, .. } = &options.holder;
         let cut = |text: &str| text.chars().take(255).collect::<String>();
-        let params = [cut(who).into(), cut(hostname).into(), i64::from(*pid).into()];
+        let params = vec![cut(who).into(), cut(hostname).into(), i64::from(*pid).into()];
+        // Made before the row is taken, so that one that is refused does not cost the others a lease.
+        let renewer = match self.set.dialect.lock {
+            LockKind::Engine => None,
+            LockKind::Lease => Some(self.driver.another().await?),
+        };
         let take = self.lock_sql("lock_take.sql", context! { fence => row.fence, beat => row.beat })?;
-        if self.driver.execute(&take, &params).await? != 1 {
+        if !self.write_lock_row(take, params).await? {
             return Ok(None);
         }
         let fence = row.fence + 1;
-        let renewer = match self.set.dialect.lock {
-            LockKind::Engine => None,
-            LockKind::Lease => Some((self.driver.another().await?, options.lease / 4)),
+        let renew = self.lock_sql("lock_renew.sql", context! { fence })?;
+        let beating = renewer.map(|renewer| tokio::spawn(beat(renewer, renew.clone(), options.lease / 4)));
+        Ok(Some(Held { fence, beating, renew }))
+    }
+
+    /// Writes the lock's row without waiting for a transaction that holds it. Says whether it was as it should be.
+    async fn write_lock_row(&mut self, sql: String, params: Vec<Value>) -> Result<bool> {
+        let written = if self.set.dialect.transactional_ddl {
+            let timeouts = timeouts(self.set.dialect, self.schema, SHORT_WAIT)?.into_iter().map(|sql| (sql, vec![], None));
+            let statements = timeouts.chain([(sql, params, Some(1))]);
+            let ops = statements.map(|(sql, params, expect)| Ok(Op::Execute { sql, params, expect }));
+            self.driver.atomic(futures_util::stream::iter(ops.collect::<Vec<_>>()).boxed()).await
+        } else {
+            match self.driver.execute(&sql, &params).await {
+                Ok(1) => Ok(()),
+                Ok(_) => Err(Failure::Overtaken),
+                Err(error) => Err(error.into()),
+            }
         };
-        Ok(Some(Held { fence, renewer, renew: self.lock_sql("lock_renew.sql", context! { fence })? }))
+        match written {
+            Ok(()) => Ok(true),
+            Err(Failure::Overtaken) => Ok(false),
+            Err(Failure::Database(error)) if in_the_way(&error) => Ok(false),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+/// Whether another transaction was in the way: the lock was not had, and may be later.
+fn in_the_way(error: &DriverError) -> bool {
+    matches!(error.kind, ErrorKind::Serialisation | ErrorKind::LockTimeout)
+}
+
+/// Renews a lease until it is lost or this is aborted. A renewal that fails is tried again at the next beat.
+async fn beat(mut renewer: Box<dyn Driver>, renew: String, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        if let Ok(0) = renewer.execute(&renew, &[]).await {
+            return;
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub const RUNS: &str = "amx_history_runs";
 /// The table of results.
 pub const RESULTS: &str = "amx_history_results";
+/// The table with facts about the store itself; its only row so far is the id that the program mints.
+pub const STORE: &str = "amx_history_store";
 /// How many keys one query asks for.
 const KEYS_PER_QUERY: usize = 500;
 /// How often the store's id is tried to be given where others try at the same time.

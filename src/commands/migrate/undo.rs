@@ -6,6 +6,7 @@ use crate::driver::Access;
 use crate::error::Result;
 use crate::migration::{Engine, MigrationSet, Pending, Undone};
 use crate::progress::Progress;
+use crate::store::shared::STORE;
 use serde::Serialize;
 
 /// Take the newest version back where that loses nothing; say why not elsewhere.
@@ -18,6 +19,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     lock_timeout: humantime::Duration,
 }
+
+/// The store's id is minted by the program, and again when the table is there again.
+const OWN: [&str; 1] = [STORE];
 
 #[derive(Serialize)]
 struct Outcome {
@@ -35,9 +39,9 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
     let mut driver = session.connect(&target, Access::Write).await?;
     let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &progress };
     if args.dry_run {
-        print_steps(session, &set, &engine.undo_dry_run().await?)?;
+        print_steps(session, &set, &engine.undo_dry_run(&OWN).await?)?;
     } else {
-        let Undone { from_version, to_version, undone } = engine.undo(&session.lock_options(args.lock_timeout.into())).await?;
+        let Undone { from_version, to_version, undone } = engine.undo(&OWN, &session.lock_options(args.lock_timeout.into())).await?;
         let (backend, schema) = (target.profile.backend.word(), target.schema.given.clone());
         session.printer.result(&Outcome { backend, schema, from_version, to_version, undone }, |outcome| {
             format!("✓ {} is back from V{} at V{} on {}.", outcome.schema, outcome.from_version, outcome.to_version, outcome.backend)

@@ -308,6 +308,9 @@ pub struct DialectData {
     pub comments: Comments,
     /// Whether there are indexes beside the key.
     pub indexes: bool,
+    /// Whether a schema has one index of a name, and not each of its tables.
+    #[serde(default)]
+    pub index_names_per_schema: bool,
     /// Whether one statement may add several columns, all or none.
     pub add_columns_at_once: bool,
     /// What keeps two migrations apart.

@@ -435,6 +435,16 @@ impl Renderer<'_> {
         self.create_index(table, index.ok_or_else(|| Error::internal(format!("{} has no such index", table.name)))?)
     }
 
+    /// The statement that adds columns of the model to a table.
+    ///
+    /// # Errors
+    /// `internal` where the model has no such table.
+    pub fn columns_step(&self, model: &Model, table: &str, columns: &[&str]) -> Result<Step> {
+        let table = referenced(model, table)?;
+        let columns: Vec<_> = columns.iter().filter_map(|name| table.column(name)).collect();
+        self.add_columns(table, &columns)
+    }
+
     /// The privileges that a member and a reader need, one statement a line, for a person to fill in and run.
     pub fn grants(&self, model: &Model) -> Result<Vec<String>> {
         let tables: Vec<_> = model.tables.iter().map(|table| table.name.clone()).collect();

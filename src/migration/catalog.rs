@@ -14,12 +14,14 @@ pub struct Catalog {
     columns: BTreeMap<String, BTreeSet<String>>,
     indexes: BTreeSet<(String, String)>,
     has_indexes: bool,
+    one_index_of_a_name: bool,
 }
 
 impl Catalog {
     /// Reads the catalog of a schema. A schema that is not there has an empty one.
     pub async fn read(driver: &mut dyn Driver, dialect: &Dialect, schema: &SchemaName) -> Result<Catalog> {
-        let mut catalog = Catalog { has_indexes: dialect.indexes, ..Catalog::default() };
+        let mut catalog =
+            Catalog { has_indexes: dialect.indexes, one_index_of_a_name: dialect.index_names_per_schema, ..Catalog::default() };
         for (table, column) in pairs(driver, dialect, schema, "catalog_columns.sql").await? {
             catalog.columns.entry(table).or_default().insert(column);
         }
@@ -102,7 +104,8 @@ impl Catalog {
         }
     }
 
-    /// What of a step is still to be done. Where a table is there that brings its indexes with it, and one of them is not, that index is.
+    /// What of a step is still to be done, by the model of its version. Where a table is there that brings its indexes with it, and one of them is
+    /// not, that index is; and of columns those that are missing.
     pub fn left_of(&self, step: Step, renderer: &Renderer<'_>, model: &Model) -> Result<Vec<Step>> {
         match &step.effect {
             effect if self.holds(effect) => Ok(vec![]),
@@ -110,15 +113,32 @@ impl Catalog {
                 let missing = indexes.iter().filter(|index| !self.has_index(table, index));
                 missing.map(|index| renderer.index_step(model, table, index)).collect()
             }
+            Effect::Columns { table, columns } if columns.iter().any(|column| self.has_column(table, column)) => {
+                let missing: Vec<&str> = columns.iter().filter(|column| !self.has_column(table, column)).map(String::as_str).collect();
+                Ok(vec![renderer.columns_step(model, table, &missing)?])
+            }
             _ => Ok(vec![step]),
         }
     }
 
-    /// Refuses a table that has the name of one of ours and not its columns: creating it would pass over it in silence.
+    /// Refuses a table that has the name of one of ours and not its columns, and an index of our name on another table where that is one index:
+    /// creating ours would pass over it in silence.
     ///
     /// # Errors
-    /// `drift`, naming the table and a column.
+    /// `drift`, naming the table and a column, or the index.
     pub fn admits(&self, effect: &Effect) -> Result<()> {
+        if let Effect::Index { table, index } = effect {
+            let (table, index) = (table.to_lowercase(), index.to_lowercase());
+            let taken = self.indexes.iter().find(|(other, name)| *name == index && *other != table);
+            return match taken.filter(|_| self.one_index_of_a_name) {
+                None => Ok(()),
+                Some((other, _)) => Err(Error::new(
+                    Code::Drift,
+                    format!("the name of the index {index} is taken by one on {other}"),
+                    "rename or drop that index, or choose another --schema",
+                )),
+            };
+        }
         let Effect::Table { table, columns, .. } = effect else { return Ok(()) };
         match self.lacking(table, columns) {
             Some(column) if self.has_table(table) => Err(Error::new(

@@ -3,7 +3,7 @@
 //! Where DDL is transactional a version is one transaction. Elsewhere each step is asked for in the catalog first and the ledger row comes last,
 //! so that a run that was killed anywhere is finished by the next one.
 
-use super::lock::{Held, LockOptions, lock_table, lost};
+use super::lock::{Held, LockOptions, lock_steps, lock_table, lost};
 use super::steps::{self, Noted, Recorded, StepNote, StepState};
 use super::{Catalog, Migration, MigrationSet};
 use crate::dialect::{Dialect, SchemaName};
@@ -152,9 +152,9 @@ impl Engine<'_> {
         }
         let mut catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
         if !catalog.has_table(&lock_table(&self.set.model).name) {
-            steps.extend(self.lock_steps()?);
+            steps.extend(lock_steps(self.set, self.schema)?);
         }
-        steps.extend(self.ledger_steps()?.into_iter().filter(|step| !catalog.holds(&step.effect)));
+        steps.extend(ledger_steps(self.set, self.schema)?.into_iter().filter(|step| !catalog.holds(&step.effect)));
         let wanted = |version: u32| version > state.version && target.is_none_or(|target| version <= target);
         let recorded = steps::recorded(self.driver, self.set, self.schema).await?;
         for migration in self.set.migrations.iter().filter(|migration| wanted(migration.version)) {
@@ -163,7 +163,7 @@ impl Engine<'_> {
                     continue;
                 }
                 let effect = step.effect.clone();
-                steps.extend(catalog.left_of(step, &self.renderer(), &self.set.model)?);
+                steps.extend(catalog.left_of(step, &self.renderer(), &self.set.model.at(migration.version))?);
                 catalog.note(&effect);
             }
         }
@@ -219,16 +219,10 @@ impl Engine<'_> {
         Ok(Migrated { from_version: before.version, to_version, applied, pending, stopped })
     }
 
-    /// The statements that make the tables of what was applied.
-    fn ledger_steps(&self) -> Result<[Step; 2]> {
-        let renderer = self.renderer();
-        Ok([renderer.ledger_step(&self.set.model)?, renderer.table_step(&self.set.model, &steps::steps_table(&self.set.model))?])
-    }
-
     /// Makes the tables of what was applied where they are absent.
     pub(super) async fn make_ledger(&mut self) -> Result<()> {
         let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
-        for step in self.ledger_steps()?.iter().filter(|step| !catalog.holds(&step.effect)) {
+        for step in ledger_steps(self.set, self.schema)?.iter().filter(|step| !catalog.holds(&step.effect)) {
             catalog.admits(&step.effect)?;
             self.make(step).await?;
         }
@@ -625,7 +619,7 @@ impl Work<'_, '_> {
     /// The statements that do what the catalog does not show of a step.
     fn left_of(&self, step: Step) -> Result<Vec<Step>> {
         let renderer = Renderer { dialect: self.set.dialect, schema: self.schema };
-        self.catalog.left_of(step, &renderer, &self.set.model)
+        self.catalog.left_of(step, &renderer, &self.set.model.at(self.version))
     }
 
     /// Runs a write that touches one row where the lock is still had.
@@ -644,6 +638,12 @@ impl Work<'_, '_> {
     fn label(&self, step: &Step) -> String {
         format!("V{} {}", self.version, step.effect.brief())
     }
+}
+
+/// The statements that make the tables of what was applied.
+pub(super) fn ledger_steps(set: &MigrationSet, schema: &SchemaName) -> Result<[Step; 2]> {
+    let renderer = Renderer { dialect: set.dialect, schema };
+    Ok([renderer.ledger_step(&set.model)?, renderer.table_step(&set.model, &steps::steps_table(&set.model))?])
 }
 
 /// The statements that limit how long the next ones may wait for locks, and how long each may take. None where the engine has no such limits.

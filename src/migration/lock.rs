@@ -89,6 +89,21 @@ pub(super) fn lock_table(model: &Model) -> Table {
     )
 }
 
+/// The statements that make the lock's table with its row.
+pub(super) fn lock_steps(set: &MigrationSet, schema: &SchemaName) -> Result<Vec<Step>> {
+    let table = lock_table(&set.model);
+    let (dialect, lock) = (set.dialect, table.name.clone());
+    if dialect.lock == LockKind::Lease && !dialect.transactional_ddl {
+        let column = |column: &Column| context! { name => column.name.as_str(), type => dialect.sql_type(column), null => column.null };
+        let columns: Vec<_> = table.columns.iter().map(column).collect();
+        let sql = dialect.render("lock_create.sql", schema, context! { lock, columns })?;
+        return Ok(vec![Step { effect: Effect::Table { table: table.name, columns: vec![], indexes: vec![] }, sql }]);
+    }
+    let create = Renderer { dialect, schema }.table_step(&set.model, &table)?;
+    let seed = dialect.render("lock_seed.sql", schema, context! { lock })?;
+    Ok(vec![create, Step { effect: Effect::Backfill { table: table.name }, sql: seed }])
+}
+
 /// A table of ours beside the model's.
 pub(super) fn table(name: String, comment: &str, key: &[&str], columns: Vec<Column>) -> Table {
     let primary_key = key.iter().map(|name| (*name).into()).collect();
@@ -255,23 +270,6 @@ impl Engine<'_> {
         Ok((before, self.lock_state().await?))
     }
 
-    /// The statements that make the lock's table.
-    pub(super) fn lock_steps(&self) -> Result<Vec<Step>> {
-        let table = lock_table(&self.set.model);
-        let (dialect, effect) = (self.set.dialect, Effect::Table { table: table.name.clone(), columns: vec![], indexes: vec![] });
-        let at_once = dialect.lock == LockKind::Lease && !dialect.transactional_ddl;
-        if at_once {
-            let columns: Vec<_> = table
-                .columns
-                .iter()
-                .map(|column| context! { name => column.name.as_str(), type => dialect.sql_type(column), null => column.null })
-                .collect();
-            return Ok(vec![Step { effect, sql: self.lock_sql("lock_create.sql", context! { columns })? }]);
-        }
-        let create = Renderer { dialect, schema: self.schema }.table_step(&self.set.model, &table)?;
-        Ok(vec![create, Step { effect, sql: self.lock_sql("lock_seed.sql", context! {})? }])
-    }
-
     fn lock_name(&self) -> String {
         format!("{}.{}", self.schema.folded, self.set.model.name)
     }
@@ -340,7 +338,7 @@ impl Engine<'_> {
             return Ok(Some(row));
         }
         self.make_schema().await?;
-        for step in self.lock_steps()? {
+        for step in lock_steps(self.set, self.schema)? {
             match self.driver.execute(&step.sql, &[]).await {
                 Err(error) if in_the_way(&error) => return Ok(None),
                 Err(error) if !matches!(error.kind, ErrorKind::Exists | ErrorKind::Duplicate) => return Err(error.into()),

@@ -56,9 +56,10 @@ impl Migration {
         Ok(Migration { version, name: name.into(), steps: script::steps_of(text, dialect), refinery, backslash })
     }
 
-    /// Whether it says the same as another rendering, comments and blanks aside.
+    /// Whether it says the same as another rendering, comments and blanks aside, but for the marks of the steps: the catalog is asked for these.
     fn says(&self, other: &Migration) -> bool {
-        self.checksum() == other.checksum() && self.steps.len() == other.steps.len()
+        let effects = |migration: &Migration| migration.steps.iter().map(|step| step.effect.clone()).collect::<Vec<_>>();
+        self.checksum() == other.checksum() && effects(self) == effects(other)
     }
 
     /// Whether two of its statements are the same, comments and blanks aside.
@@ -117,7 +118,8 @@ impl MigrationSet {
     /// The statements that migrate an empty database, up to `target`.
     pub fn steps_for_nothing(&self, schema: &SchemaName, target: Option<u32>) -> Result<Vec<Step>> {
         let renderer = Renderer { dialect: self.dialect, schema };
-        let mut steps: Vec<Step> = renderer.schema_step(None)?.into_iter().chain([renderer.ledger_step(&self.model)?]).collect();
+        let mut steps: Vec<Step> = renderer.schema_step(None)?.into_iter().chain(lock::lock_steps(self, schema)?).collect();
+        steps.extend(engine::ledger_steps(self, schema)?);
         let wanted = self.migrations.iter().filter(|migration| target.is_none_or(|target| migration.version <= target));
         steps.extend(wanted.flat_map(|migration| migration.steps_in(schema)));
         Ok(steps)

@@ -94,7 +94,8 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     if args.dry_run {
         print_steps(session, &set, &engine.dry_run(args.target).await?)?;
     } else if args.check {
-        let state = engine.state().await?;
+        let mut state = engine.state().await?;
+        state.pending.retain(|pending| args.target.is_none_or(|target| pending.version <= target));
         let failed = state.require_current(&target.schema);
         session.printer.result(&outcome(state.version, state.version, vec![], state.pending), shown)?;
         failed.map_err(|error| Error { code: Code::PendingMigrations, ..error })?;

@@ -87,6 +87,23 @@ fn sixteen_at_once_apply_each_version_once_with_the_abilities_of_each_backend() 
     }
 }
 
+#[test]
+fn a_migration_with_nothing_to_do_is_one_query() {
+    for backend in Backend::ALL {
+        let engine = Simulated::new(backend);
+        let set = set(&engine);
+        block(migrate(engine.session(), &set, &options(1))).unwrap();
+        let sent = Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = sent.clone();
+        let hook = move |moment, _: &str| -> BoxFuture<'static, bool> {
+            count.fetch_add(u32::from(matches!(moment, Moment::Before(_))), Ordering::SeqCst);
+            Box::pin(std::future::ready(true))
+        };
+        block(migrate(Box::new(Watched::new(engine.session(), Box::new(hook))), &set, &options(2))).unwrap();
+        assert_eq!(sent.load(Ordering::SeqCst), 1, "{backend}");
+    }
+}
+
 // --- a process that ends at any statement
 
 fn dying(engine: &Simulated, at: Moment) -> Box<dyn Driver> {

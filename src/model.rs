@@ -306,32 +306,47 @@ impl Model {
 
     /// The table that records which migrations a store has. It is created before any version.
     pub fn ledger(&self) -> Table {
-        let column = |name: &str, kind, length, comment: &str| Column {
-            name: name.into(),
-            kind,
-            was: None,
-            length,
-            bytes: length,
-            sql_type: None,
-            default: None,
-            null: false,
-            comment: comment.into(),
-            since: None,
-        };
-        Table {
-            name: format!("{}_ledger", self.name),
-            comment: "The migrations that this store has.".into(),
-            since: 1,
-            primary_key: vec!["version".into()],
-            references: vec![],
-            columns: vec![
-                column("version", Kind::Integer, None, "Number of the migration."),
-                column("name", Kind::Key, Some(255), "Name of the migration."),
-                column("applied_on", Kind::Key, Some(64), "When it was applied, as RFC 3339 text."),
-                column("checksum", Kind::Key, Some(64), "Checksum of its statements."),
-            ],
-            indexes: vec![],
-        }
+        let columns = vec![
+            required("version", Kind::Integer, None, "Number of the migration."),
+            required("name", Kind::Key, Some(255), "Name of the migration."),
+            required("applied_on", Kind::Key, Some(64), "When it was applied, as RFC 3339 text."),
+            required("checksum", Kind::Key, Some(64), "Checksum of its statements."),
+        ];
+        self.beside("ledger", "The migrations that this store has.", &["version"], columns)
+    }
+
+    /// The table with the lock's one row.
+    pub fn lock_table(&self) -> Table {
+        let nullable = |column: Column| Column { null: true, ..column };
+        let columns = vec![
+            required("item", Kind::Key, Some(64), "What the lock is for: migrate."),
+            required("fence", Kind::Integer, None, "Goes up with each holder."),
+            required("beat", Kind::Integer, None, "Goes up while the holder is at work."),
+            nullable(required("who", Kind::Key, Some(255), "Who holds it; null where nobody does.")),
+            nullable(required("hostname", Kind::Key, Some(255), "Machine of the holder.")),
+            nullable(required("pid", Kind::Integer, None, "Process of the holder.")),
+            nullable(required("since", Kind::Key, Some(64), "Since when it is held, as RFC 3339 text.")),
+        ];
+        self.beside("lock", "Who is migrating this store, in one row.", &["item"], columns)
+    }
+
+    /// The step ledger: the statements of each migration that a store was given.
+    pub fn steps_table(&self) -> Table {
+        let columns = vec![
+            required("version", Kind::Integer, None, "Number of the migration."),
+            required("step", Kind::Integer, None, "Number of the statement in it, from 1."),
+            required("checksum", Kind::Key, Some(64), "Checksum of its tokens."),
+            required("state", Kind::Key, Some(64), "begun, done or undoing."),
+            required("noted_on", Kind::Key, Some(64), "When that was noted, as RFC 3339 text."),
+        ];
+        self.beside("steps", "The statements of each migration that this store was given.", &["version", "step"], columns)
+    }
+
+    /// A table beside the model's own: what migrating needs.
+    fn beside(&self, name: &str, comment: &str, key: &[&str], columns: Vec<Column>) -> Table {
+        let primary_key = key.iter().map(|name| (*name).into()).collect();
+        let name = format!("{}_{name}", self.name);
+        Table { name, comment: comment.into(), since: 1, primary_key, references: vec![], columns, indexes: vec![] }
     }
 
     fn check(&self) -> Result<()> {
@@ -469,6 +484,22 @@ impl Table {
             }
         }
         Ok(())
+    }
+}
+
+/// A column that is not null.
+fn required(name: &str, kind: Kind, length: Option<u32>, comment: &str) -> Column {
+    Column {
+        name: name.into(),
+        kind,
+        was: None,
+        length,
+        bytes: length,
+        sql_type: None,
+        default: None,
+        null: false,
+        comment: comment.into(),
+        since: None,
     }
 }
 

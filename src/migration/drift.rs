@@ -1,8 +1,6 @@
 //! What a live store has that the model does not say, and the other way round. Pure.
 
 use super::live::{Live, LiveColumn, LiveForeignKey, LiveIndex, LiveTable};
-use super::lock::lock_table;
-use super::steps::steps_table;
 use crate::dialect::{Accepted, Comments, Dialect};
 use crate::error::{Code, Error};
 use crate::model::{Column, Model, Reference, Table};
@@ -144,7 +142,7 @@ pub fn drift(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Drift> {
 
 /// The tables of ours that no version brings.
 fn beside_the_model(model: &Model) -> Vec<Table> {
-    vec![model.ledger(), lock_table(model), steps_table(model)]
+    vec![model.ledger(), model.lock_table(), model.steps_table()]
 }
 
 struct Comparison<'a> {

@@ -3,7 +3,7 @@
 //! Where DDL is transactional a version is one transaction. Elsewhere each step is asked for in the catalog first and the ledger row comes last,
 //! so that a run that was killed anywhere is finished by the next one.
 
-use super::lock::{Held, LockOptions, lock_steps, lock_table, lost};
+use super::lock::{Held, LockOptions, lock_steps, lost};
 use super::steps::{self, Noted, Recorded, StepNote, StepState};
 use super::{Catalog, Migration, MigrationSet};
 use crate::dialect::{Dialect, SchemaName};
@@ -151,7 +151,7 @@ impl Engine<'_> {
             steps.extend(schema_step);
         }
         let mut catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
-        if !catalog.has_table(&lock_table(&self.set.model).name) {
+        if !catalog.has_table(&self.set.model.lock_table().name) {
             steps.extend(lock_steps(self.set, self.schema)?);
         }
         steps.extend(ledger_steps(self.set, self.schema)?.into_iter().filter(|step| !catalog.holds(&step.effect)));
@@ -643,7 +643,7 @@ impl Work<'_, '_> {
 /// The statements that make the tables of what was applied.
 pub(super) fn ledger_steps(set: &MigrationSet, schema: &SchemaName) -> Result<[Step; 2]> {
     let renderer = Renderer { dialect: set.dialect, schema };
-    Ok([renderer.ledger_step(&set.model)?, renderer.table_step(&set.model, &steps::steps_table(&set.model))?])
+    Ok([renderer.ledger_step(&set.model)?, renderer.table_step(&set.model, &set.model.steps_table())?])
 }
 
 /// The statements that limit how long the next ones may wait for locks, and how long each may take. None where the engine has no such limits.

@@ -10,7 +10,7 @@ use super::{Engine, Migration, MigrationSet};
 use crate::dialect::{LockKind, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
-use crate::model::{Column, Kind, Model, Table};
+use crate::model::{Column, Kind};
 use crate::render::{Effect, Renderer, Step};
 use futures_util::StreamExt;
 use minijinja::context;
@@ -70,28 +70,9 @@ pub struct LockState {
     pub fence: i64,
 }
 
-/// The table with the lock's row.
-pub(super) fn lock_table(model: &Model) -> Table {
-    let nullable = |column: Column| Column { null: true, ..column };
-    table(
-        format!("{}_lock", model.name),
-        "Who is migrating this store, in one row.",
-        &["item"],
-        vec![
-            column("item", Kind::Key, Some(64), "What the lock is for: migrate."),
-            column("fence", Kind::Integer, None, "Goes up with each holder."),
-            column("beat", Kind::Integer, None, "Goes up while the holder is at work."),
-            nullable(column("who", Kind::Key, Some(255), "Who holds it; null where nobody does.")),
-            nullable(column("hostname", Kind::Key, Some(255), "Machine of the holder.")),
-            nullable(column("pid", Kind::Integer, None, "Process of the holder.")),
-            nullable(column("since", Kind::Key, Some(64), "Since when it is held, as RFC 3339 text.")),
-        ],
-    )
-}
-
 /// The statements that make the lock's table with its row.
 pub(super) fn lock_steps(set: &MigrationSet, schema: &SchemaName) -> Result<Vec<Step>> {
-    let table = lock_table(&set.model);
+    let table = set.model.lock_table();
     let (dialect, lock) = (set.dialect, table.name.clone());
     if dialect.lock == LockKind::Lease && !dialect.transactional_ddl {
         let column = |column: &Column| context! { name => column.name.as_str(), type => dialect.sql_type(column), null => column.null };
@@ -102,28 +83,6 @@ pub(super) fn lock_steps(set: &MigrationSet, schema: &SchemaName) -> Result<Vec<
     let create = Renderer { dialect, schema }.table_step(&set.model, &table)?;
     let seed = dialect.render("lock_seed.sql", schema, context! { lock })?;
     Ok(vec![create, Step { effect: Effect::Backfill { table: table.name }, sql: seed }])
-}
-
-/// A table of ours beside the model's.
-pub(super) fn table(name: String, comment: &str, key: &[&str], columns: Vec<Column>) -> Table {
-    let primary_key = key.iter().map(|name| (*name).into()).collect();
-    Table { name, comment: comment.into(), since: 1, primary_key, references: vec![], columns, indexes: vec![] }
-}
-
-/// A column of such a table, not null.
-pub(super) fn column(name: &str, kind: Kind, length: Option<u32>, comment: &str) -> Column {
-    Column {
-        name: name.into(),
-        kind,
-        length,
-        bytes: length,
-        sql_type: None,
-        default: None,
-        null: false,
-        comment: comment.into(),
-        since: None,
-        was: None,
-    }
 }
 
 /// The lock, had.
@@ -147,7 +106,7 @@ impl Held {
     /// The statement that writes the ledger's row of a version. It touches one row where the lock is still had and the row is not there, else none.
     pub fn ledger_row(&self, set: &MigrationSet, schema: &SchemaName, migration: &Migration) -> Result<String> {
         let context = context! {
-            ledger => set.model.ledger().name, lock => lock_table(&set.model).name, fence => self.fence,
+            ledger => set.model.ledger().name, lock => set.model.lock_table().name, fence => self.fence,
             version => migration.version, name => migration.name.as_str(), checksum => migration.checksum(),
         };
         set.dialect.render("ledger_write.sql", schema, context)
@@ -275,7 +234,7 @@ impl Engine<'_> {
     }
 
     fn lock_sql(&self, template: &str, context: minijinja::Value) -> Result<String> {
-        self.set.dialect.render(template, self.schema, context! { lock => lock_table(&self.set.model).name, ..context })
+        self.set.dialect.render(template, self.schema, context! { lock => self.set.model.lock_table().name, ..context })
     }
 
     async fn lock_row(&mut self) -> Result<Option<LockRow>> {

@@ -1,13 +1,13 @@
 //! The step ledger: which statements of a version a store was given. It tells a later run where one that was killed stood, also for statements
 //! that leave no trace in the catalog, and it names the statements that differ where a released migration was changed.
 
-use super::lock::{Held, column, lock_table, table};
+use super::lock::Held;
 use super::{Migration, MigrationSet};
 use crate::dialect::SchemaName;
 use crate::driver::{Driver, ErrorKind, Value};
 use crate::error::Result;
 use crate::migration::tokens;
-use crate::model::{Kind, Model, Table};
+use crate::model::Kind;
 use minijinja::context;
 use std::collections::BTreeMap;
 
@@ -44,22 +44,6 @@ pub(super) struct Noted {
 /// What a store has noted, by version and number of the step, counted from 1.
 pub(super) type Recorded = BTreeMap<(u32, u32), Noted>;
 
-/// The table of the steps.
-pub(super) fn steps_table(model: &Model) -> Table {
-    table(
-        format!("{}_steps", model.name),
-        "The statements of each migration that this store was given.",
-        &["version", "step"],
-        vec![
-            column("version", Kind::Integer, None, "Number of the migration."),
-            column("step", Kind::Integer, None, "Number of the statement in it, from 1."),
-            column("checksum", Kind::Key, Some(64), "Checksum of its tokens."),
-            column("state", Kind::Key, Some(64), "begun or done."),
-            column("noted_on", Kind::Key, Some(64), "When that was noted, as RFC 3339 text."),
-        ],
-    )
-}
-
 /// The checksum of each statement of a migration, in order; the same in every schema.
 pub(super) fn checksums(migration: &Migration) -> Vec<String> {
     let checksum = |sql: &str| format!("{:016x}", xxhash_rust::xxh3::xxh3_64(tokens::normalized(sql, migration.backslash).as_bytes()));
@@ -68,7 +52,7 @@ pub(super) fn checksums(migration: &Migration) -> Vec<String> {
 
 /// What the store has noted; nothing where it has no step ledger, as after a script.
 pub(super) async fn recorded(driver: &mut dyn Driver, set: &MigrationSet, schema: &SchemaName) -> Result<Recorded> {
-    let sql = set.dialect.render("steps.sql", schema, context! { steps => steps_table(&set.model).name })?;
+    let sql = set.dialect.render("steps.sql", schema, context! { steps => set.model.steps_table().name })?;
     let rows = match driver.query(&sql, &[], &[Kind::Integer, Kind::Integer, Kind::Key, Kind::Key]).await {
         Err(error) if error.kind == ErrorKind::Missing => return Ok(Recorded::new()),
         rows => rows?,
@@ -98,7 +82,7 @@ pub(super) fn done(recorded: &Recorded, version: u32, checksums: &[String], all_
 /// The statement that notes a step, which was noted before or not. It touches one row where the lock is still had, else none.
 pub(super) fn note(set: &MigrationSet, schema: &SchemaName, held: &Held, step: &StepNote<'_>) -> Result<String> {
     let template = if step.noted_before { "step_note.sql" } else { "step_add.sql" };
-    let (steps, lock) = (steps_table(&set.model).name, lock_table(&set.model).name);
+    let (steps, lock) = (set.model.steps_table().name, set.model.lock_table().name);
     let StepNote { version, number, checksum, state, .. } = *step;
     let context = context! { steps, lock, fence => held.fence, version, step => number, checksum, state => state.word() };
     set.dialect.render(template, schema, context)

@@ -4,8 +4,8 @@
 //! wider or nullable is one that the older version can live with.
 
 use super::engine::timeouts;
-use super::lock::{Held, LockOptions, lock_table, lost};
-use super::steps::{self, StepNote, StepState, steps_table};
+use super::lock::{Held, LockOptions, lost};
+use super::steps::{self, StepNote, StepState};
 use super::{Catalog, Engine, Pending};
 use crate::change::{self, Change};
 use crate::driver::{ErrorKind, Failure, Op};
@@ -253,14 +253,14 @@ impl Engine<'_> {
         self.set.dialect.render(
             "lock_renew.sql",
             self.schema,
-            context! { lock => lock_table(&self.set.model).name, fence => held.fence, none },
+            context! { lock => self.set.model.lock_table().name, fence => held.fence, none },
         )
     }
 
     fn undo_sql(&self, template: &str, version: u32, held: &Held) -> Result<String> {
         let model = &self.set.model;
         let context = context! {
-            ledger => model.ledger().name, steps => steps_table(model).name, lock => lock_table(model).name,
+            ledger => model.ledger().name, steps => model.steps_table().name, lock => model.lock_table().name,
             fence => held.fence, version, state => StepState::Undoing.word(),
         };
         self.set.dialect.render(template, self.schema, context)

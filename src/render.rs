@@ -255,13 +255,15 @@ pub enum Way {
     Versioned,
 }
 
-/// What the ledger must hold for a row whose version the catalog alone does not tell.
+/// What a row needs beside what the catalog shows: what the ledger must hold where the catalog alone does not tell the version, or the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beside {
     /// No version before it: the store is one that the script has just made.
     Nothing,
     /// The version before it.
     Former,
+    /// Nothing more, but the lock must have this fence.
+    Fence(i64),
 }
 
 /// The names that a version brings, by which the catalog tells it.
@@ -389,6 +391,17 @@ impl Renderer<'_> {
         self.ledger_row_if(model, version, checksum, &brought(&model.at(version.saturating_sub(1)), &model.at(version)), None)
     }
 
+    /// The same, where the lock has this fence too. It touches one row then, else none.
+    pub fn fenced_ledger_row(&self, model: &Model, version: u32, checksum: &str, fence: i64) -> Result<Step> {
+        self.ledger_row_if(
+            model,
+            version,
+            checksum,
+            &brought(&model.at(version.saturating_sub(1)), &model.at(version)),
+            Some(Beside::Fence(fence)),
+        )
+    }
+
     /// The ledger rows of all versions, at the end of a script: what a version brought may have been renamed or dropped since.
     pub fn ledger_rows(&self, model: &Model, checksums: &[String], way: Way) -> Result<Vec<Step>> {
         let models: Vec<_> = (0..=model.latest()).map(|version| model.at(version)).collect();
@@ -414,12 +427,17 @@ impl Renderer<'_> {
     }
 
     fn ledger_row_if(&self, model: &Model, version: u32, checksum: &str, brought: &Brought, beside: Option<Beside>) -> Result<Step> {
+        let fence = match beside {
+            Some(Beside::Fence(fence)) => Some(fence),
+            _ => None,
+        };
         let columns: Vec<_> =
             brought.columns.iter().map(|(table, names)| context! { table => table.as_str(), names => names.clone() }).collect();
         let count: usize = brought.columns.iter().map(|(_, names)| names.len()).sum();
         let context = context! {
             ledger => model.ledger().name, version, name => model.versions.get(&version).map(String::as_str), checksum, columns,
             columns_count => count, indexes => brought.indexes.clone(),
+            fence, lock => model.lock_table().name,
             none_before => matches!(beside, Some(Beside::Nothing)), one_before => matches!(beside, Some(Beside::Former)),
         };
         Ok(Step { effect: Effect::Ledger { version }, sql: self.dialect.render("ledger_row.sql", self.schema, context)? })

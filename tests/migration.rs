@@ -33,7 +33,7 @@ fn options(pid: u32) -> LockOptions {
 }
 
 fn set(engine: &Simulated) -> MigrationSet {
-    MigrationSet { dialect: engine.dialect, ..MigrationSet::rendered(Model::embedded().unwrap(), Backend::Sqlite).unwrap() }
+    MigrationSet::rendered_in(Model::embedded().unwrap(), engine.dialect).unwrap()
 }
 
 fn schema() -> SchemaName {
@@ -686,6 +686,24 @@ fn pausing(inner: Box<dyn Driver>, begins: &'static str, with: &'static str) -> 
         })
     };
     (Box::new(Watched::new(inner, Box::new(hook))), pause)
+}
+
+#[test]
+fn an_index_of_ours_that_is_invalid_is_in_the_way_of_its_version() {
+    let Some(store) = Store::postgresql() else { return };
+    let home = Home::new();
+    home.on(&store, &["migrate", "--target", "1"]).ok();
+    // As CREATE INDEX CONCURRENTLY leaves one that failed.
+    store.sql("CREATE INDEX ix_amx_history_runs_started_at ON amx_history_runs (started_at, run_id);");
+    store.sql(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = (current_schema() || '.ix_amx_history_runs_started_at')::regclass;",
+    );
+    let failed = home.on(&store, &["migrate"]).fails("drift", 3);
+    assert!(failed.stderr.contains("V2 was not recorded"), "{}", failed.stderr);
+    assert_eq!(store.sql("SELECT max(version) FROM amx_history_ledger;"), "1\n");
+    store.sql("DROP INDEX ix_amx_history_runs_started_at;");
+    home.on(&store, &["migrate"]).ok();
+    home.on(&store, &["diff"]).ok();
 }
 
 #[test]

@@ -3,6 +3,10 @@
 INSERT INTO {{ table(ledger) }} ({{ ident("version") }}, {{ ident("name") }}, {{ ident("applied_on") }}, {{ ident("checksum") }})
 SELECT {{ version }}, {{ lit(name) }}, {{ now_text }}, {{ lit(checksum) }}
 WHERE NOT EXISTS (SELECT 1 FROM {{ table(ledger) }} WHERE {{ ident("version") }} = {{ version }})
+{% if fence is not none %}
+  AND {% include "fenced.sql" %}
+
+{% endif %}
 {% if none_before %}
   AND NOT EXISTS (SELECT 1 FROM {{ table(ledger) }} WHERE {{ ident("version") }} < {{ version }})
 {% endif %}

@@ -112,7 +112,10 @@ impl Engine<'_> {
         let mut statements: Vec<_> = backfills.collect();
         for migration in wanted {
             // A row that is not written would be a version that is neither had nor applied.
-            statements.push((held.ledger_row(self.set, self.schema, migration)?, Some(1)));
+            statements.push((
+                self.renderer().fenced_ledger_row(&self.set.model, migration.version, &migration.checksum(), held.fence)?.sql,
+                Some(1),
+            ));
         }
         for (sql, _) in &statements {
             self.reporter.detail(sql);

@@ -451,7 +451,8 @@ impl Adapter<'_> {
         let (set, schema) = (self.set, self.schema);
         let Mode::Run(run) = &mut self.mode else { return Ok(()) };
         let numbered = numbered(migration, &run.recorded, &catalog, set, schema);
-        let ledger = run.held.ledger_row(set, schema, migration)?;
+        let renderer = Renderer { dialect: set.dialect, schema };
+        let ledger = renderer.fenced_ledger_row(&set.model, migration.version, &migration.checksum(), run.held.fence)?.sql;
         let work = Work { driver: self.driver, set, schema, reporter: self.reporter, run, version: migration.version, catalog };
         match set.dialect.transactional_ddl {
             true => work.in_one_transaction(numbered, ledger).await?,
@@ -555,10 +556,10 @@ impl Work<'_, '_> {
         }
         ops.push(one(ledger));
         let landed = self.driver.atomic(futures_util::stream::iter(ops.into_iter().map(Ok)).boxed()).await;
-        landed.map_err(|failure| match failure {
-            Failure::Overtaken => lost(),
-            failure => failure.into(),
-        })?;
+        match landed {
+            Err(Failure::Overtaken) => return Err(self.not_recorded().await?),
+            landed => landed?,
+        }
         let last = said.last();
         said.lines.extend(last);
         said.lines.iter().for_each(|(label, word)| self.reporter.item(label, word));
@@ -586,7 +587,9 @@ impl Work<'_, '_> {
                 self.reporter.item(&label, word);
             }
         }
-        self.fenced(ledger).await?;
+        if self.driver.execute(ledger, &[]).await? != 1 {
+            return Err(self.not_recorded().await?);
+        }
         if let Some((label, word)) = said.last() {
             self.reporter.item(&label, word);
         }
@@ -620,6 +623,19 @@ impl Work<'_, '_> {
     fn left_of(&self, step: Step) -> Result<Vec<Step>> {
         let renderer = Renderer { dialect: self.set.dialect, schema: self.schema };
         self.catalog.left_of(step, &renderer, &self.set.model.at(self.version))
+    }
+
+    /// Why the ledger did not take the row of the version.
+    async fn not_recorded(&mut self) -> Result<Error> {
+        let proof = self.run.held.proof().to_string();
+        Ok(match self.driver.execute(&proof, &[]).await? {
+            1 => Error::new(
+                Code::Drift,
+                format!("V{} was not recorded: the catalog does not show all that it brings", self.version),
+                "an index of its that is there and invalid is to be dropped by hand; `amx-schema diff` shows what is missing",
+            ),
+            _ => lost(),
+        })
     }
 
     /// Runs a write that touches one row where the lock is still had.

@@ -6,7 +6,7 @@
 //! number at its next write, which is then refused.
 
 use super::engine::timeouts;
-use super::{Engine, Migration, MigrationSet};
+use super::{Engine, MigrationSet};
 use crate::dialect::{LockKind, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
@@ -103,15 +103,6 @@ impl Drop for Held {
 }
 
 impl Held {
-    /// The statement that writes the ledger's row of a version. It touches one row where the lock is still had and the row is not there, else none.
-    pub fn ledger_row(&self, set: &MigrationSet, schema: &SchemaName, migration: &Migration) -> Result<String> {
-        let context = context! {
-            ledger => set.model.ledger().name, lock => set.model.lock_table().name, fence => self.fence,
-            version => migration.version, name => migration.name.as_str(), checksum => migration.checksum(),
-        };
-        set.dialect.render("ledger_write.sql", schema, context)
-    }
-
     /// The statement that shows that the lock is still had: it touches one row then. It keeps the row from changing hands until its transaction
     /// ends.
     pub fn proof(&self) -> &str {

@@ -99,7 +99,11 @@ impl MigrationSet {
 
     /// The set of a model that has no files.
     pub fn rendered(model: Model, backend: Backend) -> Result<MigrationSet> {
-        let dialect = backend.dialect()?;
+        MigrationSet::rendered_in(model, backend.dialect()?)
+    }
+
+    /// The same in a dialect that is of no backend alone.
+    pub fn rendered_in(model: Model, dialect: &'static Dialect) -> Result<MigrationSet> {
         let text = |version: u32| script::migration_file(&model, dialect, version);
         let migrations = model.versions.iter().map(|(&version, name)| Migration::from_file(&text(version)?, version, name, dialect));
         Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect })

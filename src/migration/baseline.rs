@@ -29,7 +29,7 @@ pub struct Difference {
 impl Difference {
     /// The error of a store that differs by more than what is compatible.
     pub fn error(&self, schema: &str) -> Option<Error> {
-        let hint = "put it right by hand, what is incompatible first; the script of `amx-schema dump-ddl` makes indexes that are missing when it is run again";
+        let hint = "put it right by hand, what is incompatible first: there the store refuses or loses something; `amx-schema dump-ddl` has the statements";
         drift_error(schema, self.drift.iter().filter(|drift| drift.class > Class::Compatible), hint)
     }
 }

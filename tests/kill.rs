@@ -193,6 +193,39 @@ fn a_migration_that_is_killed_is_finished_by_the_next() {
     }
 }
 
+/// Kills migrations when their first message to the server is on its way, their second, and so on to the last, each on an empty database; the
+/// next run finishes each, and the one after that has nothing to do.
+fn a_migration_that_is_killed_at_any_message_is_finished_by_the_next(store: &Store) {
+    let (proxy, home) = (Proxy::to(store), Home::new());
+    let url = proxy.url(store);
+    let mut kills = 0;
+    for messages in 1.. {
+        store.absent();
+        let mut child = proxy.kill_after(messages, || spawned(&home, &["migrate", "--url", &url, "--schema", &store.schema]));
+        let status = child.wait().unwrap();
+        assert!(status.signal() == Some(9) || status.success(), "{} at message {messages}: {status}", store.backend);
+        home.run(&migrate_args(store, &[])).ok();
+        whole(&home, store, &format!("killed at message {messages}"));
+        home.on(store, &["diff"]).ok();
+        if status.success() {
+            break;
+        }
+        kills += 1;
+    }
+    eprintln!("{}: {kills} kills", store.backend);
+    assert!(kills > 40, "{}: {kills}", store.backend);
+}
+
+#[test]
+fn a_migration_of_postgresql_that_is_killed_at_any_message_is_finished_by_the_next() {
+    Store::postgresql().iter().for_each(a_migration_that_is_killed_at_any_message_is_finished_by_the_next);
+}
+
+#[test]
+fn a_migration_of_mariadb_that_is_killed_at_any_message_is_finished_by_the_next() {
+    Store::mysql().iter().for_each(a_migration_that_is_killed_at_any_message_is_finished_by_the_next);
+}
+
 #[test]
 fn enabling_that_is_killed_is_finished_by_the_next() {
     for store in Store::all() {

@@ -618,16 +618,6 @@ fn a_process_that_ends_after_any_write_to_sqlite_is_finished_by_the_next() {
 }
 
 #[test]
-fn a_process_that_ends_after_any_write_to_postgresql_is_finished_by_the_next() {
-    Store::postgresql().into_iter().for_each(a_process_that_ends_after_any_write_is_finished_by_the_next);
-}
-
-#[test]
-fn a_process_that_ends_after_any_write_to_mariadb_is_finished_by_the_next() {
-    Store::mysql().into_iter().for_each(a_process_that_ends_after_any_write_is_finished_by_the_next);
-}
-
-#[test]
 fn what_a_paused_holder_writes_after_its_lock_was_taken_is_refused_on_real_servers() {
     for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
         let real = Arc::new(Real::of(store));

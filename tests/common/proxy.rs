@@ -1,10 +1,11 @@
-//! A line to a server that can be cut.
+//! A line to a server that can be cut, and that can kill the client at its end.
 
 use super::Store;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
 /// A proxy in front of a server. It counts what clients send and cuts the line where it was told to.
@@ -22,6 +23,10 @@ struct State {
     /// How many more times it is to be cut, each after so many bytes.
     cuts: AtomicI64,
     every: AtomicI64,
+    /// How many more messages the client may send before it is killed; none where it is not to be.
+    messages: AtomicI64,
+    /// Its process, once it is known.
+    client: AtomicU32,
 }
 
 impl Proxy {
@@ -55,6 +60,16 @@ impl Proxy {
         self.state.cuts.store(times, Ordering::SeqCst);
     }
 
+    /// Lets a client of this line send so many messages, over however many connections, and kills it when the last of them is on its way to
+    /// the server. `start` starts it.
+    pub fn kill_after(&self, messages: i64, start: impl FnOnce() -> Child) -> Child {
+        self.state.client.store(0, Ordering::SeqCst);
+        self.state.messages.store(messages, Ordering::SeqCst);
+        let client = start();
+        self.state.client.store(client.id(), Ordering::SeqCst);
+        client
+    }
+
     /// How many bytes clients sent since [`Proxy::cut`].
     pub fn sent(&self) -> u64 {
         self.state.sent.load(Ordering::SeqCst)
@@ -83,8 +98,22 @@ impl State {
             if to.write_all(&buffer[..read]).is_err() {
                 break;
             }
+            if counted && self.messages.fetch_sub(1, Ordering::SeqCst) == 1 {
+                self.kill();
+            }
         }
         let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    }
+
+    fn kill(&self) {
+        let client = loop {
+            match self.client.load(Ordering::SeqCst) {
+                0 => thread::yield_now(),
+                client => break client,
+            }
+        };
+        // After its farewell it may have ended by itself.
+        let _ = Command::new("kill").args(["-s", "KILL", &client.to_string()]).stderr(Stdio::null()).status();
     }
 
     /// Counts; what would go over the limit is lost with the line.

@@ -40,8 +40,9 @@ impl Engine<'_> {
         Ok(steps.into_iter().filter(|step| !catalog.holds(&step.effect)).collect())
     }
 
-    /// Takes the newest version back, while holding the store's lock. The rows of the `own` tables are the program's, and go with them. A run that was killed is finished by the next one, which takes back no other
-    /// version, or made good by `migrate`.
+    /// Takes the newest version back, while holding the store's lock. The rows of the `own` tables are the program's, and go with them.
+    ///
+    /// A run that was killed is finished by the next one, which takes back no other version, or made good by `migrate`.
     ///
     /// # Errors
     /// `usage` where there is nothing to take back; `not_reversible` where something would be lost, naming it; `locked`; those of [`Engine::state`].

@@ -362,7 +362,7 @@ impl Adapter<'_> {
         };
         let recorded = steps::recorded(self.driver, self.set, self.schema).await.unwrap_or_default();
         let given: Vec<&str> =
-            recorded.range((migration.version, 0)..=(migration.version, u32::MAX)).map(|(_, noted)| noted.checksum.as_str()).collect();
+            recorded.range((migration.version, 1)..=(migration.version, u32::MAX)).map(|(_, noted)| noted.checksum.as_str()).collect();
         if given.is_empty() {
             return Ok(String::new());
         }

@@ -157,7 +157,7 @@ fn summary(steps: &[Step]) -> Vec<String> {
     }
     let counted = |count: usize, what: &str| (count > 0).then(|| format!("and {count} {what}"));
     lines.extend(counted(comments, "comments on tables and columns"));
-    lines.extend(counted(backfills, "statements that fill new columns of rows that are there already"));
+    lines.extend(counted(backfills, "statements that fill rows"));
     lines
 }
 

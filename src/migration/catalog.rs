@@ -150,6 +150,16 @@ impl Catalog {
         }
     }
 
+    /// [`Catalog::admits`] for steps that run one after the other: each is judged by what those before it bring about.
+    pub fn admits_all(&self, steps: &[Step]) -> Result<()> {
+        let mut ahead = self.clone();
+        steps.iter().try_for_each(|step| {
+            ahead.admits(&step.effect)?;
+            ahead.note(&step.effect);
+            Ok(())
+        })
+    }
+
     fn lacking<'c>(&self, table: &str, columns: &'c [String]) -> Option<&'c String> {
         let present = self.columns.get(&table.to_lowercase());
         columns.iter().find(|column| present.is_none_or(|present| !present.contains(&column.to_lowercase())))
@@ -173,4 +183,34 @@ async fn pairs(driver: &mut dyn Driver, dialect: &Dialect, schema: &SchemaName, 
         (lower(values.next()), lower(values.next()))
     };
     Ok(rows.into_iter().map(pair).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_index_on(table: &str) -> Catalog {
+        let indexes = [(table.to_string(), "ix_moved".to_string())].into();
+        Catalog { indexes, has_indexes: true, one_index_of_a_name: true, ..Catalog::default() }
+    }
+
+    fn step(effect: Effect) -> Step {
+        Step { effect, sql: String::new() }
+    }
+
+    fn create() -> Step {
+        step(Effect::Index { table: "b".into(), index: "ix_moved".into() })
+    }
+
+    #[test]
+    fn an_index_whose_name_another_table_has_is_refused() {
+        assert_eq!(with_index_on("a").admits_all(&[create()]).unwrap_err().code, Code::Drift);
+        assert!(with_index_on("b").admits_all(&[create()]).is_ok());
+    }
+
+    #[test]
+    fn an_index_may_move_to_another_table_within_one_version() {
+        let moved = [step(Effect::DropIndex { table: "a".into(), index: "ix_moved".into() }), create()];
+        assert!(with_index_on("a").admits_all(&moved).is_ok());
+    }
 }

@@ -445,9 +445,7 @@ impl Adapter<'_> {
         }
         let started = Instant::now();
         let catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
-        for step in &migration.steps {
-            catalog.admits(&step.effect)?;
-        }
+        catalog.admits_all(&migration.steps)?;
         let (set, schema) = (self.set, self.schema);
         let Mode::Run(run) = &mut self.mode else { return Ok(()) };
         let numbered = numbered(migration, &run.recorded, &catalog, set, schema);

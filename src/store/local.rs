@@ -6,14 +6,16 @@ use crate::dialect::{Backend, SchemaName};
 use crate::error::{Code, Error, Result};
 use crate::migration::MigrationSet;
 use crate::render::Renderer;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long another process of this machine is waited for.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// The pause between two tries where SQLite itself does not wait.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the local store has beside the tables of the model. Never part of a shared store.
 const LOCAL_TABLES: &str = "
@@ -184,7 +186,7 @@ impl LocalStore {
     fn set_up(mut connection: Connection, path: &Path) -> Result<LocalStore> {
         let failed = |error: rusqlite::Error| fault(path, &error);
         connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        write_ahead(&connection).map_err(failed)?;
         // A committed outbox entry survives a power cut.
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -322,6 +324,20 @@ pub fn outbox_state(home: &Path) -> Result<OutboxState> {
     }
 }
 
+/// Switches to a write-ahead log. SQLite does not wait where two processes do that to a new file at the same time, whatever the busy timeout is:
+/// <https://www.sqlite.org/rescode.html#busy>.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < BUSY_WAIT => {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 fn make_tables(transaction: &Transaction<'_>, path: &Path) -> Result<()> {
     let failed = |error: rusqlite::Error| fault(path, &error);
     let set = MigrationSet::embedded(Backend::Sqlite)?;
@@ -368,4 +384,22 @@ fn make_private_file(path: &Path) -> Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let opened = options.create(true).truncate(false).write(true).open(path);
     opened.map(|_| ()).map_err(|error| Error::io(format!("opening {}", path.display()), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_open_a_new_home_at_the_same_time_get_its_store() {
+        for _ in 0..40 {
+            let home = tempfile::tempdir().unwrap();
+            let open = || LocalStore::open(home.path()).and_then(|store| store.installation());
+            let ids: Vec<_> = std::thread::scope(|scope| {
+                let opening: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+                opening.into_iter().map(|one| one.join().unwrap().unwrap()).collect()
+            });
+            assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        }
+    }
 }

@@ -57,6 +57,9 @@ enum Command {
     Enable(commands::enable::Args),
     Disable(commands::disable::Args),
     MigrateFromLocal(commands::migrate_from_local::Args),
+    PullFromShared(commands::pull_from_shared::Args),
+    FlushPending(commands::flush_pending::Args),
+    Record(commands::record::Args),
     #[command(subcommand)]
     History(commands::history::Command),
     #[command(subcommand)]
@@ -97,6 +100,9 @@ fn run(session: Session, command: Option<Command>) -> Result<()> {
         Some(Command::Enable(args)) => on_runtime(async move { commands::enable::run(&session, &args).await }),
         Some(Command::Disable(args)) => commands::disable::run(&session, &args),
         Some(Command::MigrateFromLocal(args)) => on_runtime(async move { commands::migrate_from_local::run(&session, &args).await }),
+        Some(Command::PullFromShared(args)) => on_runtime(async move { commands::pull_from_shared::run(&session, &args).await }),
+        Some(Command::FlushPending(args)) => on_runtime(async move { commands::flush_pending::run(&session, &args).await }),
+        Some(Command::Record(args)) => on_runtime(async move { commands::record::run(&session, &args).await }),
         Some(Command::History(command)) => on_runtime(async move { commands::history::run(&session, &command).await }),
         Some(Command::Profile(command)) => on_runtime(async move { commands::profile::run(&session, &command).await }),
         None => on_runtime(async move { commands::status::run(&session, &commands::status::Args::default()).await }),

@@ -1,11 +1,12 @@
 //! What a history holds: runs and their results, the limits that keep a row good on every backend, and the checks for them.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How far a run has come. States go forward only: see [`State::may_become`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum State {
     /// Still being drafted.
     Running,
@@ -53,7 +54,7 @@ impl fmt::Display for State {
 }
 
 /// Who wrote a row and where: kept beside every row.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribution {
     /// The login name of the writer.
     pub created_by: Option<String>,
@@ -66,7 +67,7 @@ pub struct Attribution {
 }
 
 /// One AMX run, as `amx_history_runs` holds it but for what sync adds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// The key: 1 to 64 of `A-Z a-z 0-9 _ . : -`.
     pub run_id: String,
@@ -93,11 +94,12 @@ pub struct Run {
     /// A JSON object with all else that is known of it.
     pub metadata_json: Option<String>,
     /// Who wrote the row and where.
+    #[serde(flatten)]
     pub attribution: Attribution,
 }
 
 /// One described object within a run, as `amx_history_results` holds it but for `run_id` and what sync adds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
     /// The object: `schema.table` or `schema.table.column`, unique within its run.
     pub target_qname: String,
@@ -116,6 +118,7 @@ pub struct RunResult {
     /// A JSON object with all else that is known of it.
     pub metadata_json: Option<String>,
     /// Who wrote the row and where.
+    #[serde(flatten)]
     pub attribution: Attribution,
 }
 
@@ -177,6 +180,16 @@ impl Run {
             check_text(column, text.map(String::as_str))?;
         }
         self.attribution.check()
+    }
+
+    /// Whether two runs have the same content: all that is known of them but who ran them and how far they have come.
+    pub fn same_content(&self, other: &Run) -> bool {
+        self.scope == other.scope
+            && self.llm_provider == other.llm_provider
+            && self.llm_model == other.llm_model
+            && self.db_backend == other.db_backend
+            && self.started_at == other.started_at
+            && self.metadata_json == other.metadata_json
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Session, store_name};
 use crate::config::{self, Key};
 use crate::dialect::Backend;
 use crate::error::Result;
-use crate::store::local::outbox_state;
+use crate::store::outbox::outbox_state;
 use serde::Serialize;
 
 /// Go back to the local file. No row of the shared store is touched.

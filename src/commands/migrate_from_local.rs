@@ -1,7 +1,7 @@
 //! `migrate-from-local`
 
-use super::{Session, StoreTarget, store_name};
-use crate::driver::{Access, Driver};
+use super::{Session, ToStore, store_name};
+use crate::driver::Access;
 use crate::error::{Code, Error, Result};
 use crate::identity::person;
 use crate::migration::{Engine, MigrationSet};
@@ -14,8 +14,7 @@ use crate::store::own_file::OwnFile;
 use crate::store::source::Source;
 use crate::store::sqlite_file::{FileKind, NOT_HISTORY, fingerprint, recognise};
 use crate::sync::OnConflict;
-use crate::sync::import::{Importer, Options, Reconnect, Report, SourceFile, Unchanged};
-use async_trait::async_trait;
+use crate::sync::import::{Importer, Options, Report, SourceFile, Unchanged};
 use std::path::{Path, PathBuf};
 
 /// Copy this machine's runs into the shared store. The local file is kept as it is.
@@ -72,7 +71,8 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     let progress = Progress::new(session.printer);
     let importer = Importer {
         driver,
-        reconnect: &Again { session, target: &target },
+        connect: &ToStore { session, target: &target, set: &set },
+        place: &target.place(),
         dialect: set.dialect,
         schema: &target.schema,
         local: &mut local,
@@ -138,18 +138,6 @@ fn amx_cli(path: &Path) -> Result<SourceFile> {
     let unchanged = file.origin()?.map(|owner| Unchanged { fingerprint, owner });
     let source: Box<dyn Source> = Box::new(file);
     Ok(SourceFile { path: std::fs::canonicalize(path).unwrap_or_else(|_| path.into()), source, unchanged })
-}
-
-struct Again<'a> {
-    session: &'a Session,
-    target: &'a StoreTarget,
-}
-
-#[async_trait]
-impl Reconnect for Again<'_> {
-    async fn reconnect(&self) -> Result<Box<dyn Driver>> {
-        self.session.connect(self.target, Access::Write).await
-    }
 }
 
 /// Names what was left out, on stderr.

@@ -6,12 +6,15 @@ pub mod diff;
 pub mod disable;
 pub mod dump_ddl;
 pub mod enable;
+pub mod flush_pending;
 pub mod generate;
 pub mod history;
 pub mod man;
 pub mod migrate;
 pub mod migrate_from_local;
 pub mod profile;
+pub mod pull_from_shared;
+pub mod record;
 pub mod status;
 
 use crate::cli::Global;
@@ -19,9 +22,12 @@ use crate::config::Config;
 use crate::dialect::{Backend, SchemaName};
 use crate::driver::{self, Access, Driver};
 use crate::error::{Code, Error, Result};
-use crate::migration::{Holder, LEASE, LockOptions};
+use crate::migration::{Engine, Holder, LEASE, LockOptions, MigrationSet};
 use crate::printer::Printer;
 use crate::profile::Profile;
+use crate::report::Silent;
+use crate::sync::Connect;
+use async_trait::async_trait;
 use directories::BaseDirs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,6 +52,30 @@ pub struct StoreTarget {
     pub schema: SchemaName,
     /// Whether `--profile` or `--url` named it.
     pub explicit: bool,
+}
+
+impl StoreTarget {
+    /// Where the store is, as this machine tells stores apart until it has learnt their ids.
+    pub fn place(&self) -> String {
+        format!("{} {} {}", self.profile.backend.word(), self.profile.summary(), self.schema.given)
+    }
+}
+
+/// Connects to a store that is up to date.
+pub(crate) struct ToStore<'a> {
+    pub session: &'a Session,
+    pub target: &'a StoreTarget,
+    pub set: &'a MigrationSet,
+}
+
+#[async_trait]
+impl Connect for ToStore<'_> {
+    async fn connect(&self) -> Result<Box<dyn Driver>> {
+        let mut driver = self.session.connect(self.target, Access::Write).await?;
+        let state = Engine { driver: driver.as_mut(), set: self.set, schema: &self.target.schema, reporter: &Silent }.state().await?;
+        state.require_current(&self.target.schema)?;
+        Ok(driver)
+    }
 }
 
 impl Session {
@@ -85,6 +115,24 @@ impl Session {
         };
         let schema = self.schema_in(config, profile.backend)?;
         Ok(StoreTarget { profile, schema, explicit })
+    }
+
+    /// The shared store to work with; nothing where none is enabled and none is named.
+    pub fn shared_in(&self, config: &Config) -> Result<Option<StoreTarget>> {
+        match self.global.url.is_some() || self.global.profile.is_some() || config.history_store_enabled()? {
+            true => self.target_in(config).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The shared store that a command cannot do without.
+    ///
+    /// # Errors
+    /// `store_missing` where none is enabled.
+    pub fn shared(&self) -> Result<StoreTarget> {
+        self.shared_in(&self.config()?)?.ok_or_else(|| {
+            Error::new(Code::StoreMissing, "no shared store is enabled", "run `amx-schema enable`, or name a store with --profile or --url")
+        })
     }
 
     /// The schema to work in: `--schema`, else the enabled store's, else the model's own.

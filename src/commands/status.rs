@@ -5,7 +5,7 @@ use crate::driver::Access;
 use crate::error::{Code, Error, Result};
 use crate::migration::{Engine, MigrationSet};
 use crate::report::Silent;
-use crate::store::local::outbox_state;
+use crate::store::outbox::outbox_state;
 use crate::store::shared::SharedStore;
 use serde::Serialize;
 

@@ -8,6 +8,7 @@ mod mysql;
 mod postgresql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sqlite_value;
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error};
@@ -18,6 +19,8 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use std::fmt;
 use std::time::Duration;
+
+pub(crate) use sqlite_value::decode as decode_sqlite;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

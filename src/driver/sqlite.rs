@@ -1,15 +1,14 @@
 //! SQLite over rusqlite. Its calls block, each for a short while; the program runs commands away from the thread that hears signals.
 
+use super::sqlite_value::decode;
 use super::{Access, Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
 use crate::error::{Code, Error};
-use crate::history::{time_from_text, time_text};
 use crate::model::Kind;
 use crate::profile::{Profile, Target};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use rusqlite::types::{ToSqlOutput, Value as Native, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 use std::time::Duration;
 
 /// How long a statement waits for another process's write lock.
@@ -136,18 +135,6 @@ impl Driver for Sqlite {
     }
 }
 
-impl ToSql for Value {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Value::Text(Some(text)) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-            Value::Integer(Some(number)) => ToSqlOutput::Owned(Native::Integer(*number)),
-            Value::Boolean(Some(truth)) => ToSqlOutput::Owned(Native::Integer(i64::from(*truth))),
-            Value::Time(Some(time)) => ToSqlOutput::Owned(Native::Text(time_text(*time))),
-            Value::Text(None) | Value::Integer(None) | Value::Boolean(None) | Value::Time(None) => ToSqlOutput::Owned(Native::Null),
-        })
-    }
-}
-
 fn run(connection: &Connection, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
     let mut statement = connection.prepare(sql).map_err(fold)?;
     statement.execute(params_from_iter(params)).map(|touched| touched as u64).map_err(fold)
@@ -158,22 +145,6 @@ fn insert(connection: &Connection, mut load: Load<'_>) -> Result<(), DriverError
     let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", load.table, load.columns.join(", "));
     let mut statement = connection.prepare_cached(&sql).map_err(fold)?;
     load.rows.try_for_each(|row| statement.execute(params_from_iter(row)).map(|_| ()).map_err(fold))
-}
-
-fn decode(row: &rusqlite::Row<'_>, kinds: &[Kind]) -> Result<Row, DriverError> {
-    let column = |(at, kind): (usize, &Kind)| {
-        let shape = |error: rusqlite::Error| DriverError::shape(at, error);
-        Ok(match kind {
-            Kind::Key | Kind::Text | Kind::Json | Kind::Literal => Value::Text(row.get(at).map_err(shape)?),
-            Kind::Integer => Value::Integer(row.get(at).map_err(shape)?),
-            Kind::Boolean => Value::Boolean(row.get(at).map_err(shape)?),
-            Kind::Timestamp => Value::Time(match row.get::<_, Option<String>>(at).map_err(shape)? {
-                None => None,
-                Some(text) => Some(time_from_text(&text).ok_or_else(|| DriverError::shape(at, format!("'{text}' is not a time")))?),
-            }),
-        })
-    };
-    kinds.iter().enumerate().map(column).collect()
 }
 
 /// Folds what SQLite says. Codes: <https://www.sqlite.org/rescode.html>.

@@ -1,7 +1,7 @@
 //! Our local store: one SQLite file in the home folder with this machine's runs, the outbox, and the journal of what was imported.
 
 use super::source::Content;
-use super::sqlite_file::{FileKind, ReadOnly, fault, recognise};
+use super::sqlite_file::{FileKind, fault, recognise};
 use crate::dialect::{Backend, SchemaName};
 use crate::error::{Code, Error, Result};
 use crate::migration::MigrationSet;
@@ -17,13 +17,15 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// The pause between two tries where SQLite itself does not wait.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
-/// What the local store has beside the tables of the model. Never part of a shared store.
+/// What the local store has beside the tables of the model. Never part of a shared store. The triggers note which cached rows were changed by
+/// another hand than ours, which always sets `landing` or `writer` too; a pull brings those back.
 const LOCAL_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS local_installations (
   id TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, since TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 );
 CREATE TABLE IF NOT EXISTS local_stores (
-  store_id TEXT NOT NULL, installation TEXT NOT NULL, epoch TEXT NOT NULL, landed INTEGER NOT NULL, PRIMARY KEY (store_id, installation)
+  store_id TEXT NOT NULL, installation TEXT NOT NULL, epoch TEXT NOT NULL, landed INTEGER NOT NULL,
+  attempted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (store_id, installation)
 );
 CREATE TABLE IF NOT EXISTS local_journal (
   store_id TEXT NOT NULL, owner TEXT NOT NULL, run_id TEXT NOT NULL, sent_as TEXT NOT NULL, results INTEGER NOT NULL,
@@ -35,9 +37,35 @@ CREATE TABLE IF NOT EXISTS local_sources (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS local_outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT, store_id TEXT, run_id TEXT NOT NULL, item TEXT NOT NULL, body TEXT NOT NULL,
-  queued_at TEXT NOT NULL, last_attempt_at TEXT, last_error TEXT, quarantined INTEGER NOT NULL DEFAULT 0
+  queued_at TEXT NOT NULL, last_attempt_at TEXT, last_error TEXT, quarantined INTEGER NOT NULL DEFAULT 0,
+  place TEXT, landing INTEGER
 );
+CREATE INDEX IF NOT EXISTS local_outbox_run ON local_outbox (run_id);
+CREATE TABLE IF NOT EXISTS local_places (place TEXT NOT NULL PRIMARY KEY, store_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS local_minted (day TEXT NOT NULL PRIMARY KEY, runs INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS local_cursors (
+  store_id TEXT NOT NULL, writer TEXT NOT NULL, epoch TEXT NOT NULL, landing INTEGER NOT NULL, PRIMARY KEY (store_id, writer)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS local_facts (item TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS local_edited (run_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS local_run_edited AFTER UPDATE ON amx_history_runs
+  WHEN OLD.landing IS NOT NULL AND NEW.landing IS OLD.landing AND NEW.writer IS OLD.writer
+  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+CREATE TRIGGER IF NOT EXISTS local_run_deleted AFTER DELETE ON amx_history_runs WHEN OLD.landing IS NOT NULL
+  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+CREATE TRIGGER IF NOT EXISTS local_result_edited AFTER UPDATE ON amx_history_results
+  WHEN OLD.landing IS NOT NULL AND NEW.landing IS OLD.landing AND NEW.writer IS OLD.writer
+  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+CREATE TRIGGER IF NOT EXISTS local_result_deleted AFTER DELETE ON amx_history_results WHEN OLD.landing IS NOT NULL
+  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
 ";
+
+/// Columns that tables of an earlier build lack.
+const LATER_COLUMNS: [(&str, &str, &str); 3] = [
+    ("local_outbox", "place", "TEXT"),
+    ("local_outbox", "landing", "INTEGER"),
+    ("local_stores", "attempted", "INTEGER NOT NULL DEFAULT 0"),
+];
 
 /// The files of a home folder that hold history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,22 +166,51 @@ pub fn hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
-/// How much of the outbox waits.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OutboxState {
-    /// Entries to be sent.
-    pub depth: u64,
-    /// Entries that cannot be sent as they are.
-    pub quarantined: u64,
-    /// When one was last tried.
-    pub last_attempt: Option<String>,
-}
-
 /// Our local store, open.
 #[derive(Debug)]
 pub struct LocalStore {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+}
+
+/// A transaction on the local store.
+#[derive(Debug)]
+pub struct Writing<'t> {
+    pub(super) transaction: Transaction<'t>,
+    path: &'t Path,
+}
+
+impl Writing<'_> {
+    /// Forgets what was sent to a store after a number, because the store was set back behind it.
+    pub fn forget_after(&self, store_id: &str, landed: i64) -> Result<()> {
+        self.execute("DELETE FROM local_journal WHERE store_id = ?1 AND landing > ?2", params![store_id, landed])?;
+        self.execute("DELETE FROM local_sources WHERE store_id = ?1", [store_id]).map(|_| ())
+    }
+
+    /// Notes how far the store has come.
+    pub fn remember(&self, store_id: &str, installation: &str, epoch: &str, landed: i64) -> Result<()> {
+        let remember = "INSERT INTO local_stores (store_id, installation, epoch, landed) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET epoch = excluded.epoch,
+                landed = CASE epoch WHEN excluded.epoch THEN max(landed, excluded.landed) ELSE excluded.landed END";
+        self.execute(remember, params![store_id, installation, epoch, landed]).map(|_| ())
+    }
+
+    pub(super) fn done<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+        result.map_err(|error| fault(self.path, &error))
+    }
+
+    pub(super) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
+        self.done(self.transaction.prepare_cached(sql).and_then(|mut statement| statement.execute(values)))
+    }
+}
+
+/// What a transaction of the local store is to survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: what was acknowledged.
+    PowerCut,
+    /// The end of the process: what only saves work, or is found in the shared store again.
+    Process,
 }
 
 impl LocalStore {
@@ -186,9 +243,8 @@ impl LocalStore {
     fn set_up(mut connection: Connection, path: &Path) -> Result<LocalStore> {
         let failed = |error: rusqlite::Error| fault(path, &error);
         connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(64);
         write_ahead(&connection).map_err(failed)?;
-        // A committed outbox entry survives a power cut.
-        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         make_tables(&transaction, path)?;
         transaction.commit().map_err(failed)?;
@@ -219,11 +275,11 @@ impl LocalStore {
         self.done(found.optional())
     }
 
-    /// Forgets what was sent to a store after a number, because the store was set back behind it.
-    pub fn forget_after(&mut self, store_id: &str, landed: i64) -> Result<()> {
-        self.done(self.connection.execute("DELETE FROM local_journal WHERE store_id = ?1 AND landing > ?2", params![store_id, landed]))?;
-        self.done(self.connection.execute("DELETE FROM local_sources WHERE store_id = ?1", [store_id]))?;
-        Ok(())
+    /// The last number that this installation tried to land under in a store, whether it did or not; no number is tried twice.
+    pub fn attempted(&self, store_id: &str, installation: &str) -> Result<i64> {
+        let sql = "SELECT attempted FROM local_stores WHERE store_id = ?1 AND installation = ?2";
+        let found = self.connection.query_row(sql, [store_id, installation], |row| row.get(0));
+        self.done(found.optional()).map(Option::unwrap_or_default)
     }
 
     /// Notes in one transaction how far the store has come and what was sent of each run.
@@ -234,27 +290,18 @@ impl LocalStore {
         (epoch, landed): (&str, i64),
         sent: impl Iterator<Item = (&'s str, &'s str, &'s Sent)>,
     ) -> Result<()> {
-        let path = self.path.clone();
-        let failed = |error: rusqlite::Error| fault(&path, &error);
-        // The journal only saves work: what a power cut takes from it is found in the store. No entry of the outbox is in this transaction.
-        self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let remember = "INSERT INTO local_stores (store_id, installation, epoch, landed) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT DO UPDATE SET epoch = excluded.epoch,
-                landed = CASE epoch WHEN excluded.epoch THEN max(landed, excluded.landed) ELSE excluded.landed END";
-        transaction.execute(remember, params![store_id, installation, epoch, landed]).map_err(failed)?;
-        {
+        // The journal only saves work: what a power cut takes from it is found in the store.
+        self.write(Durability::Process, |writing| {
+            writing.remember(store_id, installation, epoch, landed)?;
             let note = "INSERT OR REPLACE INTO local_journal (store_id, owner, run_id, sent_as, results, landing, digest, content)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-            let mut note = transaction.prepare_cached(note).map_err(failed)?;
             for (owner, run_id, sent) in sent {
                 let content = sent.content.map(u64::cast_signed);
                 let (results, digest) = (sent.results as i64, sent.digest.to_bytes());
-                note.execute(params![store_id, owner, run_id, sent.sent_as, results, sent.landing, digest, content]).map_err(failed)?;
+                writing.execute(note, params![store_id, owner, run_id, sent.sent_as, results, sent.landing, digest, content])?;
             }
-        }
-        transaction.commit().map_err(failed)?;
-        self.connection.pragma_update(None, "synchronous", "FULL").map_err(failed)
+            Ok(())
+        })
     }
 
     /// What was sent of a run to a store.
@@ -302,25 +349,21 @@ impl LocalStore {
         self.done(self.connection.execute(sql, values)).map(|_| ())
     }
 
+    /// Does some work in one transaction; an error undoes it.
+    pub fn write<T>(&mut self, durability: Durability, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
+        let path = self.path.clone();
+        let failed = |error: rusqlite::Error| fault(&path, &error);
+        let synchronous = if durability == Durability::PowerCut { "FULL" } else { "NORMAL" };
+        self.connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let writing = Writing { transaction, path: &path };
+        let done = work(&writing)?;
+        writing.transaction.commit().map_err(failed)?;
+        Ok(done)
+    }
+
     fn done<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| fault(&self.path, &error))
-    }
-}
-
-/// How much of a home folder's outbox waits. The file is only read, and none is made.
-pub fn outbox_state(home: &Path) -> Result<OutboxState> {
-    let path = LocalFiles::locate(home)?.own;
-    if !path.exists() {
-        return Ok(OutboxState::default());
-    }
-    let file = ReadOnly::open(&path)?;
-    let sql = "SELECT count(*) FILTER (WHERE NOT quarantined), count(*) FILTER (WHERE quarantined), max(last_attempt_at) FROM local_outbox";
-    let state = file.connection.query_row(sql, [], |row| {
-        Ok(OutboxState { depth: row.get::<_, i64>(0)? as u64, quarantined: row.get::<_, i64>(1)? as u64, last_attempt: row.get(2)? })
-    });
-    match state {
-        Err(rusqlite::Error::SqliteFailure(_, Some(message))) if message.contains("no such table") => Ok(OutboxState::default()),
-        state => state.map_err(|error| fault(&path, &error)),
     }
 }
 
@@ -360,7 +403,14 @@ fn make_tables(transaction: &Transaction<'_>, path: &Path) -> Result<()> {
         let row = renderer.ledger_row(&set.model, migration.version, &migration.checksum())?;
         transaction.execute_batch(&row.sql).map_err(failed)?;
     }
-    transaction.execute_batch(LOCAL_TABLES).map_err(failed)
+    transaction.execute_batch(LOCAL_TABLES).map_err(failed)?;
+    for (table, column, kind) in LATER_COLUMNS {
+        let there = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+        if transaction.query_row(there, [table, column], |row| row.get::<_, i64>(0)).map_err(failed)? == 0 {
+            transaction.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind}")).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// What tells this machine from another one that a home may be copied to. Its name would not do: names change.

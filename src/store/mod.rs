@@ -2,9 +2,12 @@
 
 pub mod amx_cli;
 mod amx_json;
+pub mod cache;
 pub mod local;
+pub mod outbox;
 pub mod own_file;
 pub mod own_runs;
 pub mod shared;
 pub mod source;
 pub mod sqlite_file;
+pub mod write;

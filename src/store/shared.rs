@@ -8,6 +8,7 @@ use crate::model::Kind;
 use chrono::{DateTime, Utc};
 use minijinja::context;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// The table of runs.
 pub const RUNS: &str = "amx_history_runs";
@@ -21,7 +22,7 @@ const KEYS_PER_QUERY: usize = 500;
 const MINT_TRIES: u32 = 20;
 
 /// The columns of a run, in the order in which rows of it are read and loaded.
-const RUN_COLUMNS: [(&str, Kind); 19] = [
+pub(super) const RUN_COLUMNS: [(&str, Kind); 19] = [
     ("run_id", Kind::Key),
     ("who", Kind::Text),
     ("started_at", Kind::Timestamp),
@@ -44,7 +45,7 @@ const RUN_COLUMNS: [(&str, Kind); 19] = [
 ];
 
 /// The columns of a result, likewise.
-const RESULT_COLUMNS: [(&str, Kind); 16] = [
+pub(super) const RESULT_COLUMNS: [(&str, Kind); 16] = [
     ("run_id", Kind::Key),
     ("target_qname", Kind::Key),
     ("target_kind", Kind::Text),
@@ -101,6 +102,28 @@ pub struct Landed {
     pub number: i64,
     /// Changes where the count was set back.
     pub epoch: String,
+}
+
+/// What a store says of itself before anything of it is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest migration that it has.
+    pub version: u32,
+    /// Its id, once somebody has written to it.
+    pub store_id: Option<String>,
+    /// How far each installation's writes have landed.
+    pub origins: BTreeMap<String, Landed>,
+}
+
+/// A place among the results that a writer changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The number of the write.
+    pub landing: i64,
+    /// The run.
+    pub run_id: String,
+    /// The object.
+    pub target_qname: String,
 }
 
 /// A teammate's share of the store.
@@ -209,10 +232,95 @@ impl<'a> SharedStore<'a> {
         Ok(())
     }
 
-    /// The first part of every batch: takes the next number, and fails the batch where someone else took it.
-    pub fn land_op(&self, origin: &str, from: i64) -> Result<Op<'static>> {
+    /// The first part of every batch: takes a number, and fails the batch where someone else took one since `from` was read.
+    pub fn land_op(&self, origin: &str, from: i64, number: i64) -> Result<Op<'static>> {
         let sql = self.sql("queries/land.sql", context! {})?;
-        Ok(Op::Execute { sql, params: vec![(from + 1).into(), origin.into(), from.into()], expect: Some(1) })
+        Ok(Op::Execute { sql, params: vec![number.into(), origin.into(), from.into()], expect: Some(1) })
+    }
+
+    /// All that a reader has to know before it reads, by one small query.
+    ///
+    /// # Errors
+    /// `store_missing` where a table of it is not there; what the driver says.
+    pub async fn standing(&mut self, ledger: &str) -> Result<Standing> {
+        let kinds = [Kind::Text, Kind::Text, Kind::Text, Kind::Integer];
+        let rows = self.query("queries/standing.sql", context! { ledger }, &[], &kinds).await?;
+        let mut standing = Standing::default();
+        for row in rows {
+            let mut row = Reader(row.into_iter());
+            let (what, name, epoch, number) = (row.needed(), row.needed(), row.needed(), row.integer().unwrap_or(0));
+            match what.as_str() {
+                "ledger" => standing.version = u32::try_from(number).unwrap_or(0),
+                "store" => standing.store_id = Some(name),
+                _ => {
+                    standing.origins.insert(name, Landed { number, epoch });
+                }
+            }
+        }
+        Ok(standing)
+    }
+
+    /// The runs that a writer changed, by their own row or by a result, with numbers in a range.
+    pub async fn changed_runs(&mut self, writer: &str, numbers: &RangeInclusive<i64>) -> Result<Vec<String>> {
+        let params = [writer.into(), (*numbers.start()).into(), (*numbers.end()).into()];
+        let params = [params.clone(), params].concat();
+        let rows = self.query("queries/changed_runs.sql", context! {}, &params, &[Kind::Text]).await?;
+        Ok(rows.into_iter().flatten().filter_map(Value::into_text).collect())
+    }
+
+    /// How many runs a writer changed, as [`SharedStore::changed_runs`] names them.
+    pub async fn count_changed(&mut self, writer: &str, numbers: &RangeInclusive<i64>) -> Result<u64> {
+        let params = [writer.into(), (*numbers.start()).into(), (*numbers.end()).into()];
+        let params = [params.clone(), params].concat();
+        let rows = self.query("queries/changed_count.sql", context! {}, &params, &[Kind::Integer]).await?;
+        Ok(rows.into_iter().flatten().next().and_then(|value| value.as_integer()).unwrap_or(0) as u64)
+    }
+
+    /// Results that a writer changed with numbers in a range, by number, run and object, after one of them.
+    pub async fn changed_results(
+        &mut self,
+        writer: &str,
+        numbers: &RangeInclusive<i64>,
+        after: &Position,
+        limit: usize,
+    ) -> Result<Vec<(String, StoredResult)>> {
+        let context = context! { columns => names(&RESULT_COLUMNS), limit };
+        let (landing, run_id, qname) = (after.landing.max(*numbers.start() - 1), &after.run_id, &after.target_qname);
+        let params: Vec<Value> = vec![
+            writer.into(),
+            (*numbers.start()).into(),
+            (*numbers.end()).into(),
+            landing.into(),
+            landing.into(),
+            run_id.as_str().into(),
+            landing.into(),
+            run_id.as_str().into(),
+            qname.as_str().into(),
+        ];
+        let rows = self.query("queries/changed_results.sql", context, &params, &kinds(&RESULT_COLUMNS)).await?;
+        let keyed = |row: Row| (row.first().cloned().and_then(Value::into_text).unwrap_or_default(), result_from(row));
+        Ok(rows.into_iter().map(keyed).collect())
+    }
+
+    /// The results of several runs for those objects that are there, by run and object.
+    pub async fn results_of(&mut self, wanted: &[(&str, &str)]) -> Result<BTreeMap<(String, String), StoredResult>> {
+        let mut found = BTreeMap::new();
+        for wanted in wanted.chunks(KEYS_PER_QUERY) {
+            let mut runs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for (run_id, qname) in wanted {
+                runs.entry(run_id).or_default().push(qname);
+            }
+            let counts: Vec<usize> = runs.values().map(Vec::len).collect();
+            let params = runs.iter().flat_map(|(run_id, qnames)| std::iter::once(*run_id).chain(qnames.iter().copied()));
+            let params: Vec<Value> = params.map(Value::from).collect();
+            let context = context! { columns => names(&RESULT_COLUMNS), counts };
+            for row in self.query("queries/results_of.sql", context, &params, &kinds(&RESULT_COLUMNS)).await? {
+                let run_id = row.first().cloned().and_then(Value::into_text).unwrap_or_default();
+                let result = result_from(row);
+                found.insert((run_id, result.result.target_qname.clone()), result);
+            }
+        }
+        Ok(found)
     }
 
     /// Where runs are loaded.
@@ -362,11 +470,11 @@ fn refused(error: DriverError) -> Error {
     }
 }
 
-fn names(columns: &[(&str, Kind)]) -> Vec<String> {
+pub(super) fn names(columns: &[(&str, Kind)]) -> Vec<String> {
     columns.iter().map(|(name, _)| name.to_string()).collect()
 }
 
-fn kinds(columns: &[(&str, Kind)]) -> Vec<Kind> {
+pub(super) fn kinds(columns: &[(&str, Kind)]) -> Vec<Kind> {
     columns.iter().map(|(_, kind)| *kind).collect()
 }
 
@@ -405,6 +513,40 @@ pub fn result_row(run_id: &str, result: &RunResult, stamp: &Stamp) -> Row {
     ];
     push_provenance(&mut row, &result.attribution, stamp);
     row
+}
+
+/// The columns of a run that a later write may change, with its values, and the stamp.
+pub fn run_changes(stored: &StoredRun) -> Vec<(&'static str, Value)> {
+    let run = &stored.run;
+    vec![
+        ("finished_at", run.finished_at.into()),
+        ("scope", run.scope.as_str().into()),
+        ("llm_provider", run.llm_provider.as_str().into()),
+        ("llm_model", run.llm_model.as_str().into()),
+        ("db_backend", run.db_backend.as_str().into()),
+        ("state", stored.state_word.as_str().into()),
+        ("applied_at", run.applied_at.into()),
+        ("applied_by", run.applied_by.clone().into()),
+        ("metadata_json", run.metadata_json.clone().into()),
+        ("writer", stored.stamp.writer.clone().into()),
+        ("landing", stored.stamp.landing.into()),
+    ]
+}
+
+/// The columns of a result that a later write may change, likewise.
+pub fn result_changes(stored: &StoredResult) -> Vec<(&'static str, Value)> {
+    let result = &stored.result;
+    vec![
+        ("target_kind", result.target_kind.as_str().into()),
+        ("description", result.description.clone().into()),
+        ("alternatives", result.alternatives.clone().into()),
+        ("confidence", result.confidence.as_str().into()),
+        ("applied", result.applied.into()),
+        ("applied_at", result.applied_at.into()),
+        ("metadata_json", result.metadata_json.clone().into()),
+        ("writer", stored.stamp.writer.clone().into()),
+        ("landing", stored.stamp.landing.into()),
+    ]
 }
 
 fn push_provenance(row: &mut Row, attribution: &Attribution, stamp: &Stamp) {
@@ -450,7 +592,7 @@ impl Reader {
     }
 }
 
-fn run_from(row: Row) -> StoredRun {
+pub(super) fn run_from(row: Row) -> StoredRun {
     let mut row = Reader(row.into_iter());
     let (run_id, who) = (row.needed(), row.needed());
     let (started_at, finished_at) = (row.time().unwrap_or_default(), row.time());
@@ -477,7 +619,7 @@ fn run_from(row: Row) -> StoredRun {
     StoredRun { run, state_word, stamp }
 }
 
-fn result_from(row: Row) -> StoredResult {
+pub(super) fn result_from(row: Row) -> StoredResult {
     let mut row = Reader(row.into_iter());
     let _run_id = row.needed();
     let (target_qname, target_kind) = (row.needed(), row.needed());

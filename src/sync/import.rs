@@ -1,5 +1,7 @@
 //! Moves a history into the shared store: planned against what the store has, landed batch by batch, and right whenever it is run again.
 
+use super::Connect;
+use super::landing::Landing;
 use super::merge::{self, Evidence, OnConflict, Standing};
 use super::reader::{self, Read, ReadRun};
 use crate::dialect::{Dialect, SchemaName};
@@ -10,7 +12,6 @@ use crate::report::Reporter;
 use crate::store::local::{Known, LocalStore, Sent};
 use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
 use crate::store::source::{Person, Source};
-use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
@@ -97,23 +98,18 @@ pub struct Unchanged {
     pub owner: String,
 }
 
-/// Makes a new connection where the line broke.
-#[async_trait]
-pub trait Reconnect: Send + Sync {
-    /// Connects again to the same database.
-    async fn reconnect(&self) -> Result<Box<dyn Driver>>;
-}
-
 /// An import into one store.
 pub struct Importer<'a> {
     /// The connection.
     pub driver: Box<dyn Driver>,
     /// How to get another one.
-    pub reconnect: &'a dyn Reconnect,
+    pub connect: &'a dyn Connect,
     /// The store's dialect.
     pub dialect: &'a Dialect,
     /// The store's schema.
     pub schema: &'a SchemaName,
+    /// Where the store is, as this machine knows it.
+    pub place: &'a str,
     /// The journal.
     pub local: &'a mut LocalStore,
     /// Who imports.
@@ -161,13 +157,7 @@ impl Importer<'_> {
 /// An import that is under way.
 struct Work<'a> {
     import: Importer<'a>,
-    store_id: String,
-    installation: String,
-    /// Every id that this installation ever had.
-    installations: Vec<String>,
-    epoch: String,
-    /// The number of this installation's last write.
-    landed: i64,
+    landing: Landing,
     by_start: bool,
     report: Report,
 }
@@ -281,34 +271,12 @@ impl Action {
 
 impl<'a> Work<'a> {
     async fn begin(mut import: Importer<'a>) -> Result<Work<'a>> {
-        let installation = import.local.installation()?;
         let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
-        let dry_run = import.options.dry_run;
-        let store_id = match dry_run {
-            true => store.store_id().await?.unwrap_or_default(),
-            false => store.mint_store_id().await?,
+        let landing = match import.options.dry_run {
+            true => Landing::look(&mut store, import.local).await?,
+            false => Landing::begin(&mut store, import.local, import.place, import.person).await?,
         };
-        // Asked for before the store's own number, which another process of this machine may move on in between.
-        let remembered = import.local.remembered(&store_id, &installation)?;
-        let found = match store.landed(&installation).await? {
-            None if !dry_run => {
-                store.add_origin(&installation, &new_epoch(), &import.person.hostname, &import.person.who).await?;
-                store.landed(&installation).await?
-            }
-            found => found,
-        };
-        let (mut epoch, landed) = found.map(|found| (found.epoch, found.number)).unwrap_or_default();
-        // A store that knows less than this installation was told has been set back, as by a restored backup.
-        let set_back = remembered.is_some_and(|(known, number)| number > landed || known != epoch);
-        if set_back && !dry_run {
-            let renewed = new_epoch();
-            store.renew_epoch(&installation, &epoch, &renewed).await?;
-            import.local.forget_after(&store_id, landed)?;
-            import.local.note_sent(&store_id, &installation, (&renewed, landed), std::iter::empty())?;
-            epoch = renewed;
-        }
-        let installations = import.local.installations()?;
-        Ok(Work { import, store_id, installation, installations, epoch, landed, by_start: false, report: Report::default() })
+        Ok(Work { import, landing, by_start: false, report: Report::default() })
     }
 
     async fn file(&mut self, file: SourceFile) -> Result<()> {
@@ -322,7 +290,7 @@ impl<'a> Work<'a> {
         }
         let before = (self.report.failures.len(), self.report.conflicts.len(), self.results_seen());
         let known = match &file.unchanged {
-            Some(file) => self.import.local.known(&self.store_id, &file.owner)?,
+            Some(file) => self.import.local.known(&self.landing.store_id, &file.owner)?,
             None => Known::new(),
         };
         let nothing_known = known.is_empty();
@@ -362,7 +330,7 @@ impl<'a> Work<'a> {
         let clean = before.0 == self.report.failures.len() && before.1 == self.report.conflicts.len();
         if let Some(unchanged) = file.unchanged.filter(|_| clean && !self.import.options.dry_run) {
             let results = self.results_seen() - before.2;
-            self.import.local.note_source(&self.store_id, &file.path, &unchanged.fingerprint, found, results)?;
+            self.import.local.note_source(&self.landing.store_id, &file.path, &unchanged.fingerprint, found, results)?;
         }
         Ok(())
     }
@@ -374,7 +342,7 @@ impl<'a> Work<'a> {
     /// Whether the file is as it was when all of it was last in the store, and the store still has all of it. The store is the truth:
     /// its counts are asked for, and a missing row makes the file be read again.
     async fn all_there(&mut self, path: &Path, file: &Unchanged, found: u64) -> Result<bool> {
-        let Some((known, runs, results)) = self.import.local.source(&self.store_id, path)? else { return Ok(false) };
+        let Some((known, runs, results)) = self.import.local.source(&self.landing.store_id, path)? else { return Ok(false) };
         if known != file.fingerprint || runs != found {
             return Ok(false);
         }
@@ -395,7 +363,7 @@ impl<'a> Work<'a> {
         let mut whole = BTreeMap::new();
         let mut after = String::new();
         loop {
-            let page = self.import.local.sent_runs(&self.store_id, owner, &after, JOURNAL_PAGE)?;
+            let page = self.import.local.sent_runs(&self.landing.store_id, owner, &after, JOURNAL_PAGE)?;
             let Some((last, _, _)) = page.last() else { return Ok(whole) };
             after = last.clone();
             let ids: Vec<&str> = page.iter().map(|(_, sent_as, _)| sent_as.as_str()).collect();
@@ -458,7 +426,7 @@ impl<'a> Work<'a> {
             if let Some(reason) = refused(&failure) {
                 return Ok(Outcome::refused(run, reason));
             }
-            let (landing, in_doubt) = (self.landed + 1, broke(&failure));
+            let (landing, in_doubt) = (self.landing.landed + 1, broke(&failure));
             self.recover(failure, &mut tries).await?;
             if in_doubt && self.has_landed(landing, std::slice::from_ref(&outcome)).await? {
                 return Ok(outcome);
@@ -475,7 +443,10 @@ impl<'a> Work<'a> {
         let import = &mut self.import;
         let store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
         let run_row = shared::run_row(&run.run, id, &stamp);
-        let head = vec![store.land_op(&self.installation, self.landed)?, store.runs_loader().load(1, std::iter::once(run_row))];
+        let head = vec![
+            store.land_op(&self.landing.installation, self.landing.landed, self.landing.landed + 1)?,
+            store.runs_loader().load(1, std::iter::once(run_row)),
+        ];
         let loader = store.results_loader();
         let mut ended = false;
         let rest = stream::unfold((&mut *reading, &mut ended), |(reading, ended)| async {
@@ -502,7 +473,7 @@ impl<'a> Work<'a> {
             }
         }
         landed?;
-        self.landed += 1;
+        self.landing.landed += 1;
         Ok(())
     }
 
@@ -570,18 +541,18 @@ impl<'a> Work<'a> {
         let mut plan = self.plan(runs).await?;
         if self.import.options.dry_run || plan.is_empty() {
             // Nothing lands, so what is known of these runs belongs to the last number that was given.
-            plan.outcomes.iter_mut().filter_map(|outcome| outcome.sent.as_mut()).for_each(|sent| sent.landing = self.landed);
+            plan.outcomes.iter_mut().filter_map(|outcome| outcome.sent.as_mut()).for_each(|sent| sent.landing = self.landing.landed);
             return Ok(plan.outcomes);
         }
         let (ops, outcomes) = self.ops(plan)?;
         match self.import.driver.atomic(stream::iter(ops.into_iter().map(Ok)).boxed()).await {
             Ok(()) => {
-                self.landed += 1;
+                self.landing.landed += 1;
                 Ok(outcomes)
             }
             Err(failure) => {
                 if broke(&failure) {
-                    *in_doubt = Some((self.landed + 1, outcomes));
+                    *in_doubt = Some((self.landing.landed + 1, outcomes));
                 }
                 Err(failure)
             }
@@ -604,7 +575,7 @@ impl<'a> Work<'a> {
         tokio::time::sleep(pause).await;
         if broke(&failure) {
             self.import.reporter.warn("the line to the database broke; connecting again");
-            match self.import.reconnect.reconnect().await {
+            match self.import.connect.connect().await {
                 Ok(driver) => self.import.driver = driver,
                 // The next try fails at once, and counts.
                 Err(error) if error.code == Code::Unreachable => return Ok(()),
@@ -617,13 +588,9 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Learns how far this installation's writes have landed, which another process of this machine may have moved.
     async fn catch_up(&mut self) -> Result<()> {
-        let installation = self.installation.clone();
-        if let Some(found) = self.import.store().landed(&installation).await? {
-            self.landed = found.number;
-        }
-        Ok(())
+        let import = &mut self.import;
+        self.landing.catch_up(&mut SharedStore::new(import.driver.as_mut(), import.dialect, import.schema)).await
     }
 
     /// Whether a batch of which no answer came did land: the runs that it was to add bear its number then.
@@ -631,7 +598,7 @@ impl<'a> Work<'a> {
         let added = outcomes.iter().filter(|outcome| outcome.imported).filter_map(|outcome| outcome.sent.as_ref());
         let ids: Vec<&str> = added.map(|sent| sent.sent_as.as_str()).collect();
         let stored = self.import.store().runs(&ids).await?;
-        let ours = |run: &StoredRun| run.stamp.landing == Some(landing) && run.stamp.writer.as_deref() == Some(&self.installation);
+        let ours = |run: &StoredRun| run.stamp.landing == Some(landing) && run.stamp.writer.as_deref() == Some(&self.landing.installation);
         Ok(!ids.is_empty() && ids.iter().all(|id| stored.get(*id).is_some_and(ours)))
     }
 
@@ -648,10 +615,10 @@ impl<'a> Work<'a> {
     }
 
     fn ops<'r>(&mut self, plan: Plan<'r>) -> Result<(Vec<Op<'r>>, Vec<Outcome>)> {
-        let installation = self.installation.clone();
-        let landed = self.landed;
+        let installation = self.landing.installation.clone();
+        let landed = self.landing.landed;
         let store = self.import.store();
-        let mut ops = vec![store.land_op(&installation, landed)?];
+        let mut ops = vec![store.land_op(&installation, landed, landed + 1)?];
         let count = plan.results.iter().map(|place| place.rows.len()).sum();
         if !plan.runs.is_empty() {
             let row = |place: Place<'r, Run>| place.rows.into_iter().map(move |run| shared::run_row(run, &place.id, &place.stamp));
@@ -670,8 +637,8 @@ impl<'a> Work<'a> {
     async fn targets(&mut self, runs: &[ReadRun]) -> Result<Vec<Target>> {
         let mut sent = vec![];
         for run in runs {
-            let known = self.import.local.sent(&self.store_id, &run.owner, &run.run.run_id)?;
-            sent.push(known.filter(|sent| sent.landing <= self.landed));
+            let known = self.import.local.sent(&self.landing.store_id, &run.owner, &run.run.run_id)?;
+            sent.push(known.filter(|sent| sent.landing <= self.landing.landed));
         }
         let first_ids: Vec<String> =
             runs.iter().zip(&sent).map(|(run, sent)| sent.as_ref().map_or(&run.run.run_id, |sent| &sent.sent_as).clone()).collect();
@@ -700,7 +667,7 @@ impl<'a> Work<'a> {
             Standing::New => Action::Add,
             Standing::Own => Action::Merge,
             Standing::Clash => Action::Conflict("the store has a run of that id by the same owner, begun at another time"),
-            Standing::Foreign if merge::same_run(&run.run, &there.run) => Action::Compare,
+            Standing::Foreign if run.run.same_content(&there.run) => Action::Compare,
             Standing::Foreign => Action::Conflict("the store has another owner's run of that id, with other content"),
         }
     }
@@ -741,7 +708,7 @@ impl<'a> Work<'a> {
 
     async fn merge<'r>(&mut self, run: &'r ReadRun, target: Target, plan: &mut Plan<'r>) -> Result<Outcome> {
         let Some(stored) = target.stored else { return Err(Error::internal("a run is to be merged with nothing")) };
-        let installations: Vec<&str> = self.installations.iter().map(String::as_str).collect();
+        let installations: Vec<&str> = self.landing.installations.iter().map(String::as_str).collect();
         let evidence = Evidence { journal: target.sent.as_ref().map(|sent| &sent.digest), installations: &installations };
         let stamp = Stamp { origin: stored.stamp.origin.clone(), ..self.stamp(&run.owner) };
         let mut outcome = Outcome { sent: self.to_journal(run, &target.id), ..Outcome::there(run) };
@@ -796,11 +763,17 @@ impl<'a> Work<'a> {
     }
 
     fn stamp(&self, owner: &str) -> Stamp {
-        Stamp { origin: Some(owner.into()), writer: Some(self.installation.clone()), landing: Some(self.landed + 1) }
+        Stamp { origin: Some(owner.into()), writer: Some(self.landing.installation.clone()), landing: Some(self.landing.landed + 1) }
     }
 
     fn to_journal(&self, run: &ReadRun, id: &str) -> Option<Sent> {
-        Some(Sent { sent_as: id.into(), results: run.total, landing: self.landed + 1, digest: run.digest.clone(), content: run.content })
+        Some(Sent {
+            sent_as: id.into(),
+            results: run.total,
+            landing: self.landing.landed + 1,
+            digest: run.digest.clone(),
+            content: run.content,
+        })
     }
 
     fn imported(&self, run: &ReadRun, id: &str) -> Outcome {
@@ -825,7 +798,12 @@ impl<'a> Work<'a> {
         if sent.is_empty() {
             return Ok(());
         }
-        self.import.local.note_sent(&self.store_id, &self.installation, (&self.epoch, self.landed), sent.into_iter())
+        self.import.local.note_sent(
+            &self.landing.store_id,
+            &self.landing.installation,
+            (&self.landing.epoch, self.landing.landed),
+            sent.into_iter(),
+        )
     }
 
     fn count(&mut self, outcome: Outcome) {
@@ -889,8 +867,4 @@ fn refused(failure: &Failure) -> Option<String> {
         Failure::Database(error) if matches!(error.kind, ErrorKind::TooLong | ErrorKind::NotNull) => Some(error.message.clone()),
         _ => None,
     }
-}
-
-fn new_epoch() -> String {
-    uuid::Uuid::new_v4().to_string()
 }

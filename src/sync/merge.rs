@@ -43,15 +43,6 @@ pub(super) fn standing(run: &Run, owner: &str, by_start: bool, stored: Option<&S
     }
 }
 
-/// Whether two runs have the same content.
-pub(super) fn same_run(left: &Run, right: &Run) -> bool {
-    let content = |run: &Run| {
-        let texts = [&run.scope, &run.llm_provider, &run.llm_model, &run.db_backend].map(Clone::clone);
-        (texts, run.started_at, run.metadata_json.clone())
-    };
-    content(left) == content(right)
-}
-
 /// Whether two results have the same content.
 pub(super) fn same_result(left: &RunResult, right: &RunResult) -> bool {
     same_texts(left, right) && left.metadata_json == right.metadata_json
@@ -65,7 +56,7 @@ fn same_texts(left: &RunResult, right: &RunResult) -> bool {
 }
 
 /// The id that a run in conflict gets: its own, cut where needed, and the beginning of its owner's.
-pub(super) fn renamed(run_id: &str, owner: &str) -> String {
+pub fn renamed(run_id: &str, owner: &str) -> String {
     let base: String = run_id.chars().take(57).collect();
     let suffix: String = owner.chars().filter(char::is_ascii_alphanumeric).take(6).collect();
     format!("{base}-{suffix}")

@@ -2,6 +2,7 @@
 
 mod list;
 mod show;
+mod sync;
 
 use super::{Session, StoreTarget, migrate_from_local};
 use crate::driver::{Access, Driver};
@@ -16,12 +17,14 @@ use crate::store::shared::SharedStore;
 pub enum Command {
     List(list::Args),
     Show(show::Args),
+    Sync(sync::Args),
 }
 
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::List(args) => list::run(session, args).await,
         Command::Show(args) => show::run(session, args).await,
+        Command::Sync(args) => sync::run(session, args).await,
     }
 }
 

@@ -1,0 +1,3 @@
+SELECT COUNT(*) FROM (
+{% include "queries/changed_runs.sql" %}
+) {{ ident("changed") }}

@@ -37,6 +37,13 @@ CREATE TABLE IF NOT EXISTS local_outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT, store_id TEXT, run_id TEXT NOT NULL, item TEXT NOT NULL, body TEXT NOT NULL,
   queued_at TEXT NOT NULL, last_attempt_at TEXT, last_error TEXT, quarantined INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS local_sessions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, profile TEXT NOT NULL, title TEXT, created_by TEXT NOT NULL, hostname TEXT NOT NULL,
+  created_at TEXT NOT NULL, last_active_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS local_current_sessions (
+  profile TEXT NOT NULL PRIMARY KEY, session TEXT NOT NULL, since TEXT NOT NULL
+) WITHOUT ROWID;
 ";
 
 /// The files of a home folder that hold history.
@@ -152,8 +159,8 @@ pub struct OutboxState {
 /// Our local store, open.
 #[derive(Debug)]
 pub struct LocalStore {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
 }
 
 impl LocalStore {

@@ -12,6 +12,7 @@ pub mod man;
 pub mod migrate;
 pub mod migrate_from_local;
 pub mod profile;
+pub mod session;
 pub mod status;
 
 use crate::cli::Global;

@@ -63,6 +63,8 @@ enum Command {
     #[command(subcommand)]
     History(commands::history::Command),
     #[command(subcommand)]
+    Session(commands::session::Command),
+    #[command(subcommand)]
     Profile(commands::profile::Command),
     #[command(subcommand)]
     Config(commands::config::Command),
@@ -104,6 +106,7 @@ fn run(session: Session, command: Option<Command>) -> Result<()> {
         Some(Command::FlushPending(args)) => on_runtime(async move { commands::flush_pending::run(&session, &args).await }),
         Some(Command::Record(args)) => on_runtime(async move { commands::record::run(&session, &args).await }),
         Some(Command::History(command)) => on_runtime(async move { commands::history::run(&session, &command).await }),
+        Some(Command::Session(command)) => commands::session::run(&session, &command),
         Some(Command::Profile(command)) => on_runtime(async move { commands::profile::run(&session, &command).await }),
         None => on_runtime(async move { commands::status::run(&session, &commands::status::Args::default()).await }),
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Every command with the schemas of what it writes with `--json`, or why it has none.
-const COMMANDS: [(&str, Result<&[&str], &str>); 20] = [
+const COMMANDS: [(&str, Result<&[&str], &str>); 24] = [
     ("completions", Err("a script for a shell")),
     ("config show", Ok(&["config-show"])),
     ("diff", Ok(&["diff"])),
@@ -34,6 +34,10 @@ const COMMANDS: [(&str, Result<&[&str], &str>); 20] = [
     ("profile list", Ok(&["profile-list"])),
     ("profile remove", Ok(&["profile-remove"])),
     ("profile test", Ok(&["profile-test"])),
+    ("session list", Ok(&["session-list"])),
+    ("session new", Ok(&["session-new"])),
+    ("session resume", Ok(&["session-show"])),
+    ("session show", Ok(&["session-show"])),
     ("status", Ok(&["status"])),
 ];
 
@@ -58,6 +62,7 @@ static SCHEMAS: LazyLock<BTreeMap<String, (Value, Validator)>> = LazyLock::new(|
 static ON_SQLITE: LazyLock<Seen> = LazyLock::new(|| {
     let mut seen = Seen::default();
     without_a_store(&mut seen);
+    sessions_are_kept(&mut seen);
     on_a_store(&mut seen, &Store::sqlite());
     seen
 });
@@ -166,6 +171,27 @@ fn without_a_store(seen: &mut Seen) {
     home.write("migrations/model.yaml", &model);
     seen.refused(2, &home, &["generate", "--dir", &dir]);
     seen.run("generate", 0, &home, &["generate", "--dir", &dir, "--name", "clearer"]);
+}
+
+fn sessions_are_kept(seen: &mut Seen) {
+    seen.run("session-list", 0, &Home::new(), &["session", "list"]);
+    let home = Home::with_history(HISTORY);
+    home.write("config.yml", "active_db_profile: prod-pg\ndb_profiles: {prod-pg: {host: h}}\n");
+    seen.run("session-new", 0, &home, &["session", "new"]);
+    seen.run("session-new", 0, &home, &["session", "new", "--title", "Orders"]);
+    seen.run("session-show", 0, &home, &["session", "resume", "1"]);
+    seen.run("session-show", 0, &home, &["session", "resume", "a4"]);
+    seen.run("session-show", 0, &home, &["session", "show", "--id", "a1"]);
+    seen.refused(2, &home, &["session", "resume", "a2"]);
+    seen.refused(2, &home, &["session", "show", "--id", "9"]);
+    // What an older AMX, or a broken one, leaves out.
+    edit(
+        &home.path("history.db"),
+        "DROP INDEX idx_chat_sessions_profile_active; ALTER TABLE chat_sessions DROP COLUMN db_profile;
+         UPDATE chat_sessions SET started_at = 'x', last_active_at = 'x'; UPDATE chat_turns SET turn_index = 'x', role = x'00', created_at = 'x'",
+    );
+    seen.run("session-list", 0, &home, &["session", "list"]);
+    seen.run("session-show", 0, &home, &["session", "show", "--id", "a1"]);
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -15,6 +15,7 @@ pub mod migrate_from_local;
 pub mod profile;
 pub mod pull_from_shared;
 pub mod record;
+pub mod session;
 pub mod status;
 
 use crate::cli::Global;

@@ -600,7 +600,7 @@ fn push_part(out: &mut String, part: &str) {
 }
 
 /// Whether a table has a column. SQLite takes names in either case.
-fn has(columns: &[String], name: &str) -> bool {
+pub(super) fn has(columns: &[String], name: &str) -> bool {
     columns.iter().any(|column| column.eq_ignore_ascii_case(name))
 }
 

@@ -58,6 +58,13 @@ CREATE TRIGGER IF NOT EXISTS local_result_edited AFTER UPDATE ON amx_history_res
   BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
 CREATE TRIGGER IF NOT EXISTS local_result_deleted AFTER DELETE ON amx_history_results WHEN OLD.landing IS NOT NULL
   BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+CREATE TABLE IF NOT EXISTS local_sessions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, profile TEXT NOT NULL, title TEXT, created_by TEXT NOT NULL, hostname TEXT NOT NULL,
+  created_at TEXT NOT NULL, last_active_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS local_current_sessions (
+  profile TEXT NOT NULL PRIMARY KEY, session TEXT NOT NULL, since TEXT NOT NULL
+) WITHOUT ROWID;
 ";
 
 /// Columns that tables of an earlier build lack.

@@ -2,11 +2,14 @@
 
 pub mod amx_cli;
 mod amx_json;
+mod amx_sessions;
 pub mod cache;
 pub mod local;
 pub mod outbox;
 pub mod own_file;
 pub mod own_runs;
+mod own_sessions;
+pub mod sessions;
 pub mod shared;
 pub mod source;
 pub mod sqlite_file;

@@ -111,7 +111,7 @@ impl Listed {
 }
 
 /// A cell that leaves room for the others.
-fn shortened(cell: &str) -> String {
+pub(crate) fn shortened(cell: &str) -> String {
     const WIDEST: usize = 64;
     match cell.chars().count() > WIDEST {
         true => cell.chars().take(WIDEST - 1).chain(['…']).collect(),
@@ -120,7 +120,7 @@ fn shortened(cell: &str) -> String {
 }
 
 /// How long ago, in the largest unit that fits.
-fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
+pub(crate) fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
     let seconds = (now - then).num_seconds();
     let units = [(86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     if seconds < 0 {

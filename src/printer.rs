@@ -1,5 +1,9 @@
 //! What a person and a script see: data on stdout, talk on stderr. The only place that prints.
 
+mod ago;
+
+pub use ago::ago;
+
 use crate::error::{Code, Error, Result};
 use comfy_table::{Table, presets};
 use serde::Serialize;

@@ -11,7 +11,7 @@ use crate::migration::{Engine, MigrationSet};
 use crate::report::Silent;
 use crate::store::own_runs::LocalHistory;
 use crate::store::shared::SharedStore;
-pub(crate) use list::{ago, shortened};
+pub(crate) use list::shortened;
 
 /// Read the history back.
 #[derive(Debug, clap::Subcommand)]

@@ -2,9 +2,9 @@
 
 use super::{Listed, profile_in_use};
 use crate::commands::Session;
-use crate::commands::history::{ago, shortened};
+use crate::commands::history::shortened;
 use crate::error::Result;
-use crate::printer::table;
+use crate::printer::{ago, table};
 use crate::store::sessions::Sessions;
 use chrono::Utc;
 

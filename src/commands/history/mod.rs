@@ -10,8 +10,11 @@ use crate::error::{Code, Error, Result};
 use crate::migration::{Engine, MigrationSet};
 use crate::report::Silent;
 use crate::store::own_runs::LocalHistory;
-use crate::store::shared::SharedStore;
+use crate::store::shared::{SharedStore, StoredResult, StoredRun};
 pub(crate) use list::shortened;
+
+/// How many results are read at once.
+const PAGE: usize = 1000;
 
 /// Read the history back.
 #[derive(Debug, clap::Subcommand)]
@@ -58,6 +61,38 @@ impl Reading {
         let state = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &Silent }.state().await?;
         state.require_current(&target.schema)?;
         Ok(Reading::Shared(Box::new(Shared { target, set, driver })))
+    }
+
+    /// A run, and its results to `take`, page by page in byte order of their objects.
+    ///
+    /// # Errors
+    /// `run_unknown`, before the first page.
+    async fn read(&mut self, run_id: &str, take: &mut (impl FnMut(Vec<StoredResult>) + Send)) -> Result<StoredRun> {
+        match self {
+            Reading::Shared(shared) => {
+                let mut store = shared.store();
+                let run = store.runs(&[run_id]).await?.remove(run_id).ok_or_else(|| run_unknown(run_id))?;
+                let mut after = String::new();
+                loop {
+                    let page = store.results_after(run_id, &after, PAGE).await?;
+                    let Some(last) = page.last() else { return Ok(run) };
+                    after = last.result.target_qname.clone();
+                    take(page);
+                }
+            }
+            Reading::Local(local) => {
+                let (run, results) = local.show(run_id)?.ok_or_else(|| run_unknown(run_id))?;
+                take(results);
+                Ok(run)
+            }
+        }
+    }
+
+    /// Ends the connection, if there is one.
+    async fn close(self) {
+        if let Reading::Shared(shared) = self {
+            shared.driver.close().await;
+        }
     }
 }
 

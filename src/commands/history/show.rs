@@ -1,6 +1,6 @@
 //! `history show`
 
-use super::{Reading, run_unknown};
+use super::Reading;
 use crate::commands::Session;
 use crate::error::Result;
 use crate::history::{RunResult, time_text};
@@ -8,9 +8,6 @@ use crate::printer::{neutral, table};
 use crate::store::shared::{Stamp, StoredResult, StoredRun};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-
-/// How many results are read at once.
-const PAGE: usize = 1000;
 
 /// Show a run and its results.
 #[derive(Debug, clap::Args)]
@@ -28,26 +25,9 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
         true => page.iter().for_each(|stored| hash.update(hashed_line(&stored.result))),
         false => results.extend(page),
     };
-    let run = match Reading::open(session).await? {
-        Reading::Shared(mut shared) => {
-            let mut store = shared.store();
-            let run = store.runs(&[&args.run_id]).await?.remove(&args.run_id).ok_or_else(|| run_unknown(&args.run_id))?;
-            let mut after = String::new();
-            loop {
-                let page = store.results_after(&args.run_id, &after, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = last.result.target_qname.clone();
-                take(page);
-            }
-            shared.driver.close().await;
-            run
-        }
-        Reading::Local(local) => {
-            let (run, results) = local.show(&args.run_id)?.ok_or_else(|| run_unknown(&args.run_id))?;
-            take(results);
-            run
-        }
-    };
+    let mut reading = Reading::open(session).await?;
+    let run = reading.read(&args.run_id, &mut take).await?;
+    reading.close().await;
     if args.hash {
         let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         session.printer.data(&format!("{digits}\n"));

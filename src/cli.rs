@@ -2,7 +2,7 @@
 
 use crate::commands::{self, Session};
 use crate::error::{Code, Error, Result};
-use crate::printer::{Printer, can_colour, restore_terminal};
+use crate::printer::{Printer, can_colour, pager_is_open, restore_terminal};
 use clap::{ArgAction, Parser, Subcommand};
 use std::future::Future;
 use std::path::PathBuf;
@@ -142,8 +142,17 @@ async fn interrupted() -> Error {
             Err(_) => std::future::pending().await,
         }
     };
+    let pressed = async {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            // While a pager has the terminal the key is the pager's, which may well go on.
+            if !pager_is_open() {
+                return;
+            }
+        }
+        std::future::pending().await
+    };
     tokio::select! {
-        pressed = tokio::signal::ctrl_c() => if pressed.is_err() { std::future::pending::<()>().await },
+        () = pressed => {}
         _ = terminated => {}
     }
     Error::new(Code::Interrupted, "interrupted; what was done is kept", "run the same command again; it goes on from there")

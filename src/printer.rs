@@ -1,8 +1,10 @@
 //! What a person and a script see: data on stdout, talk on stderr. The only place that prints.
 
 mod ago;
+mod pager;
 
 pub use ago::ago;
+pub use pager::is_open as pager_is_open;
 
 use crate::error::{Code, Error, Result};
 use comfy_table::{Table, presets};
@@ -36,10 +38,19 @@ impl Printer {
             true => serde_json::to_string_pretty(result).map_err(|error| Error::internal(format!("a result has no JSON form: {error}")))?,
             false => shown(result),
         };
-        self.data(&match text.is_empty() || text.ends_with('\n') {
-            true => text,
-            false => text + "\n",
-        });
+        self.data(&whole_lines(text));
+        Ok(())
+    }
+
+    /// [`Printer::result`], through a pager where it is longer than the terminal.
+    pub fn long_result<T: Serialize>(&self, result: &T, shown: impl FnOnce(&T) -> String) -> Result<()> {
+        if self.json {
+            return self.result(result, shown);
+        }
+        let text = whole_lines(shown(result));
+        if !pager::show(&text) {
+            self.data(&text);
+        }
         Ok(())
     }
 
@@ -137,6 +148,13 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
         column.set_padding((0, 2));
     }
     table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
+}
+
+fn whole_lines(text: String) -> String {
+    match text.is_empty() || text.ends_with('\n') {
+        true => text,
+        false => text + "\n",
+    }
 }
 
 /// Text without the control characters by which stored text could drive a terminal.

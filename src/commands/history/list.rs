@@ -66,7 +66,7 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
         }
     };
     let now = Utc::now();
-    session.printer.result(&listed, |listed| {
+    session.printer.long_result(&listed, |listed| {
         let row = |run: &Listed| {
             let cells = [&run.run_id, &run.who, &ago(now, run.started), &run.scope, &run.ok.to_string(), &run.fail.to_string()];
             cells.map(|cell| shortened(cell)).to_vec()

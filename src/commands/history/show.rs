@@ -34,7 +34,7 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
         return Ok(());
     }
     let document = json!({ "run": run_json(&run), "results": results.iter().map(result_json).collect::<Vec<_>>() });
-    session.printer.result(&document, |_| shown(&run, &results))
+    session.printer.long_result(&document, |_| shown(&run, &results))
 }
 
 /// What the hash is taken over: one compact JSON array a result, as RFC 8785 writes it, and a line feed.

@@ -7,7 +7,8 @@ pub use ago::ago;
 pub use pager::is_open as pager_is_open;
 
 use crate::error::{Code, Error, Result};
-use comfy_table::{Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
+use dialoguer::console::{Term, style};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -139,15 +140,36 @@ pub fn restore_terminal() {
 
 /// Rows as a table without lines, as wide as they need.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let rows = rows.into_iter().map(|row| row.iter().map(|cell| neutral(cell)).collect());
+    laid_out(header, rows, None)
+}
+
+/// [`table`], folded to the width of a terminal. Its cells may have colours, so each must be [`neutral`] beforehand.
+pub fn fitted_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    laid_out(header, rows, Term::stdout().size_checked().map(|(_, columns)| columns))
+}
+
+fn laid_out(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>, width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| neutral(cell)).collect::<Vec<_>>());
-    }
+    table.add_rows(rows);
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
     table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
+}
+
+/// Text that the other side has not, in colour. The line beneath shows where it is blank.
+pub fn removed(text: &str) -> String {
+    style(text).red().underlined().force_styling(true).to_string()
+}
+
+/// Text that this side has in its place.
+pub fn added(text: &str) -> String {
+    style(text).green().underlined().force_styling(true).to_string()
 }
 
 fn whole_lines(text: String) -> String {

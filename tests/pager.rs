@@ -15,7 +15,11 @@ fn in_rows(rows: u16, environment: &[(&str, &str)], args: &[&str]) -> Ran {
 
 #[test]
 fn output_longer_than_the_terminal_is_paged() {
-    for args in [&LIST[..], &["history", "show", "run_2026-07-19_07-31-005"]] {
+    for args in [
+        &LIST[..],
+        &["history", "show", "run_2026-07-19_07-31-005"],
+        &["history", "compare", "run_2026-07-19_07-31-005", "run_2026-07-25_17-47-006"],
+    ] {
         let shown = in_rows(10, &[MARK], args).ok();
         assert!(shown.lines().count() > 10 && shown.lines().all(|line| line.starts_with("paged: ")), "{shown}");
     }

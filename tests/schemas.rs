@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Every command with the schemas of what it writes with `--json`, or why it has none.
-const COMMANDS: [(&str, Result<&[&str], &str>); 24] = [
+const COMMANDS: [(&str, Result<&[&str], &str>); 25] = [
     ("completions", Err("a script for a shell")),
     ("config show", Ok(&["config-show"])),
     ("diff", Ok(&["diff"])),
@@ -22,6 +22,7 @@ const COMMANDS: [(&str, Result<&[&str], &str>); 24] = [
     ("dump-ddl", Ok(&["dump-ddl"])),
     ("enable", Ok(&["enable"])),
     ("generate", Ok(&["generate"])),
+    ("history compare", Ok(&["history-compare"])),
     ("history list", Ok(&["history-list"])),
     ("history show", Ok(&["history-show"])),
     ("man", Err("a page for man")),
@@ -315,6 +316,10 @@ fn histories_are_read(seen: &mut Seen, store: &Store) {
     let local = seen.run("history-list", 0, &home, &["history", "list"]);
     seen.run("history-show", 0, &home, &["history", "show", local[0]["run_id"].as_str().unwrap()]);
     seen.refused(2, &home, &["history", "show", "run_x", "--url", &store.url, "--schema", &store.schema]);
+
+    for runs in [["run_2026-08-07_14-14-008", "run_2026-09-15_04-00-014"], ["run_bare", "run_bare"]] {
+        seen.on("history-compare", 0, &home, store, &["history", "compare", runs[0], runs[1]]);
+    }
 }
 
 fn a_store_is_enabled(seen: &mut Seen, store: &Store) {

@@ -1,5 +1,6 @@
 //! `history`
 
+mod compare;
 mod list;
 mod show;
 mod sync;
@@ -21,6 +22,7 @@ const PAGE: usize = 1000;
 pub enum Command {
     List(list::Args),
     Show(show::Args),
+    Compare(compare::Args),
     Sync(sync::Args),
 }
 
@@ -28,6 +30,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::List(args) => list::run(session, args).await,
         Command::Show(args) => show::run(session, args).await,
+        Command::Compare(args) => compare::run(session, args).await,
         Command::Sync(args) => sync::run(session, args).await,
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Every command with the schemas of what it writes with `--json`, or why it has none.
-const COMMANDS: [(&str, Result<&[&str], &str>); 25] = [
+const COMMANDS: [(&str, Result<&[&str], &str>); 26] = [
     ("completions", Err("a script for a shell")),
     ("config show", Ok(&["config-show"])),
     ("diff", Ok(&["diff"])),
@@ -23,6 +23,7 @@ const COMMANDS: [(&str, Result<&[&str], &str>); 25] = [
     ("enable", Ok(&["enable"])),
     ("generate", Ok(&["generate"])),
     ("history compare", Ok(&["history-compare"])),
+    ("history export", Ok(&["history-export", "history-export-file"])),
     ("history list", Ok(&["history-list"])),
     ("history show", Ok(&["history-show"])),
     ("man", Err("a page for man")),
@@ -319,7 +320,10 @@ fn histories_are_read(seen: &mut Seen, store: &Store) {
 
     for runs in [["run_2026-08-07_14-14-008", "run_2026-09-15_04-00-014"], ["run_bare", "run_bare"]] {
         seen.on("history-compare", 0, &home, store, &["history", "compare", runs[0], runs[1]]);
+        seen.on("history-export", 0, &home, store, &["history", "export", runs[0], runs[1]]);
     }
+    let file = home.path("out.json").display().to_string();
+    seen.on("history-export-file", 0, &home, store, &["history", "export", "run_bare_2", "--all", "-o", &file]);
 }
 
 fn a_store_is_enabled(seen: &mut Seen, store: &Store) {

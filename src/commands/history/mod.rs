@@ -1,6 +1,7 @@
 //! `history`
 
 mod compare;
+mod export;
 mod list;
 mod show;
 mod sync;
@@ -23,6 +24,7 @@ pub enum Command {
     List(list::Args),
     Show(show::Args),
     Compare(compare::Args),
+    Export(export::Args),
     Sync(sync::Args),
 }
 
@@ -31,6 +33,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::List(args) => list::run(session, args).await,
         Command::Show(args) => show::run(session, args).await,
         Command::Compare(args) => compare::run(session, args).await,
+        Command::Export(args) => export::run(session, args).await,
         Command::Sync(args) => sync::run(session, args).await,
     }
 }

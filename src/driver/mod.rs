@@ -6,7 +6,6 @@
 mod mysql;
 #[cfg(feature = "postgresql")]
 mod postgresql;
-#[cfg(feature = "sqlite")]
 mod sqlite;
 mod sqlite_value;
 
@@ -20,6 +19,7 @@ use futures_util::stream::BoxStream;
 use std::fmt;
 use std::time::Duration;
 
+pub(crate) use sqlite::over as over_sqlite;
 pub(crate) use sqlite_value::decode as decode_sqlite;
 
 /// How long a connection may take to be made.

@@ -14,6 +14,12 @@ use std::time::Duration;
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A driver over a file that is open already, such as the local store's cache.
+pub(crate) fn over(connection: Connection) -> Box<dyn Driver> {
+    Box::new(Sqlite { connection, locked: false })
+}
+
+#[cfg(feature = "sqlite")]
 pub(super) fn connect(profile: &Profile, access: Access) -> Result<Box<dyn Driver>, Error> {
     let Target::File(path) = &profile.target else {
         return Err(Error::internal("a SQLite profile names no file"));
@@ -39,7 +45,7 @@ pub(super) fn connect(profile: &Profile, access: Access) -> Result<Box<dyn Drive
         connection.pragma_update(None, "query_only", true).map_err(fold)?;
     }
     connection.pragma_update(None, "foreign_keys", true).map_err(fold)?;
-    Ok(Box::new(Sqlite { connection, locked: false }))
+    Ok(over(connection))
 }
 
 /// Whether the first read is refused because another process's write has to be rolled back first.

@@ -1,6 +1,7 @@
 //! The cache in the local store: runs and results as the shared store has them, with what this installation has written since on top.
 
 use super::local::{Durability, LocalStore, Writing};
+use super::reading::Counts;
 use super::shared::{RESULT_COLUMNS, RESULTS, RUN_COLUMNS, RUNS, Stamp, StoredResult, StoredRun};
 use super::shared::{kinds, names, result_from, result_row, run_from, run_row};
 use super::write::{RunRows, Write};
@@ -157,6 +158,14 @@ impl Writing<'_> {
         Ok(RunRows { run: self.run(run_id)?, results, ..RunRows::default() })
     }
 
+    /// How many results of a run have a description, and how many have not.
+    pub fn counts(&self, run_id: &str) -> Result<Counts> {
+        let sql = "SELECT count(*) FILTER (WHERE description <> ''), count(*) FROM amx_history_results WHERE run_id = ?1";
+        let counted = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64));
+        let (ok, all) = self.done(self.connection.prepare_cached(sql).and_then(|mut counts| counts.query_row([run_id], counted)))?;
+        Ok(Counts { ok, fail: all - ok })
+    }
+
     /// Puts a run's own row where it differs from what is here.
     pub fn put_run(&self, stored: &StoredRun) -> Result<Put> {
         static SQL: LazyLock<String> = LazyLock::new(|| upsert(RUNS, &RUN_COLUMNS, 1));
@@ -224,7 +233,7 @@ impl Writing<'_> {
     /// Whether a run is this installation's.
     pub fn is_own(&self, stamp: &Stamp) -> Result<bool> {
         let sql = "SELECT count(*) FROM local_installations WHERE id = ?1";
-        let count = self.transaction.prepare_cached(sql).and_then(|mut found| found.query_row([&stamp.origin], |row| row.get::<_, i64>(0)));
+        let count = self.connection.prepare_cached(sql).and_then(|mut found| found.query_row([&stamp.origin], |row| row.get::<_, i64>(0)));
         self.done(count).map(|count| count > 0)
     }
 
@@ -266,13 +275,13 @@ impl Writing<'_> {
     /// The id of the next row of a table here, which the row keeps as its `local_id`.
     pub fn next_local_id(&self, table: &str) -> Result<i64> {
         let sql = format!("SELECT coalesce(max(rowid), 0) + 1 FROM {table}");
-        self.done(self.transaction.prepare_cached(&sql).and_then(|mut next| next.query_row([], |row| row.get(0))))
+        self.done(self.connection.prepare_cached(&sql).and_then(|mut next| next.query_row([], |row| row.get(0))))
     }
 
     /// This machine's next number among the runs of a day.
     pub fn next_of_day(&self, day: &str) -> Result<i64> {
         let sql = "INSERT INTO local_minted (day, runs) VALUES (?1, 1) ON CONFLICT DO UPDATE SET runs = runs + 1 RETURNING runs";
-        self.done(self.transaction.prepare_cached(sql).and_then(|mut next| next.query_row([day], |row| row.get(0))))
+        self.done(self.connection.prepare_cached(sql).and_then(|mut next| next.query_row([day], |row| row.get(0))))
     }
 
     /// Notes that this machine's runs of a day have come to a number.
@@ -281,7 +290,7 @@ impl Writing<'_> {
     }
 
     pub(super) fn select(&self, sql: &str, values: impl rusqlite::Params, kinds: &[Kind]) -> Result<Vec<Row>> {
-        let mut statement = self.done(self.transaction.prepare_cached(sql))?;
+        let mut statement = self.done(self.connection.prepare_cached(sql))?;
         let mut found = self.done(statement.query(values))?;
         let mut rows = vec![];
         while let Some(row) = self.done(found.next())? {

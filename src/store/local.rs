@@ -183,11 +183,16 @@ pub struct LocalStore {
 /// A transaction on the local store.
 #[derive(Debug)]
 pub struct Writing<'t> {
-    pub(super) transaction: Transaction<'t>,
+    pub(super) connection: &'t Connection,
     path: &'t Path,
 }
 
-impl Writing<'_> {
+impl<'t> Writing<'t> {
+    /// The same over a file that is only read.
+    pub(super) fn over(connection: &'t Connection, path: &'t Path) -> Writing<'t> {
+        Writing { connection, path }
+    }
+
     /// Forgets what was sent to a store after a number, because the store was set back behind it.
     pub fn forget_after(&self, store_id: &str, landed: i64) -> Result<()> {
         self.execute("DELETE FROM local_journal WHERE store_id = ?1 AND landing > ?2", params![store_id, landed])?;
@@ -207,7 +212,7 @@ impl Writing<'_> {
     }
 
     pub(super) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
-        self.done(self.transaction.prepare_cached(sql).and_then(|mut statement| statement.execute(values)))
+        self.done(self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(values)))
     }
 }
 
@@ -363,9 +368,8 @@ impl LocalStore {
         let synchronous = if durability == Durability::PowerCut { "FULL" } else { "NORMAL" };
         self.connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        let writing = Writing { transaction, path: &path };
-        let done = work(&writing)?;
-        writing.transaction.commit().map_err(failed)?;
+        let done = work(&Writing { connection: &transaction, path: &path })?;
+        transaction.commit().map_err(failed)?;
         Ok(done)
     }
 

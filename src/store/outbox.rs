@@ -1,6 +1,8 @@
 //! The outbox in the local store: writes that the shared store has not acknowledged, in the order in which they were made.
 
 use super::local::{Durability, LocalFiles, LocalStore, Writing};
+use super::reading::Counts;
+use super::shared::{StoredResult, StoredRun};
 use super::sqlite_file::{ReadOnly, fault};
 use super::write::{Applied, RunRows, Write, WrittenResult};
 use crate::error::{Code, Error, Result};
@@ -217,28 +219,6 @@ impl LocalStore {
         self.write(Durability::Process, |writing| Ok(readable(writing.entries("quarantined <> 0", [])?)))
     }
 
-    /// The runs of which something is in the outbox for a store, newest first by their start, with what is known of each here. Of a run in
-    /// conflict it is the quarantined one.
-    pub fn pending(&mut self, store_id: Option<&str>) -> Result<Vec<(RunRows, Quarantine)>> {
-        self.write(Durability::Process, |writing| {
-            let sql =
-                "SELECT run_id, max(quarantined) FROM local_outbox WHERE ?1 IS NULL OR store_id IS NULL OR store_id = ?1 GROUP BY run_id";
-            let mut statement = writing.done(writing.transaction.prepare_cached(sql))?;
-            let found = statement.query_map([store_id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
-            let found: Vec<_> = writing.done(found.and_then(Iterator::collect))?;
-            let mut pending = vec![];
-            for (run_id, quarantined) in found {
-                let quarantine = Quarantine::from_number(quarantined);
-                let rows = match quarantine {
-                    Quarantine::Conflict => writing.folded(&run_id)?,
-                    _ => writing.whole(&run_id)?,
-                };
-                pending.push((rows, quarantine));
-            }
-            Ok(pending)
-        })
-    }
-
     /// Gives every entry in quarantine another chance.
     pub fn release(&mut self, store_id: &str) -> Result<()> {
         self.write(Durability::Process, |writing| {
@@ -279,6 +259,40 @@ impl LocalStore {
 }
 
 impl Writing<'_> {
+    /// The runs of which something is in the outbox, with what is known of each here. Of a run in conflict it is the quarantined one.
+    pub fn pending(&self) -> Result<Vec<(StoredRun, Counts, Quarantine)>> {
+        let sql = "SELECT run_id, max(quarantined) FROM local_outbox GROUP BY run_id";
+        let mut statement = self.done(self.connection.prepare_cached(sql))?;
+        let found = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
+        let found: Vec<_> = self.done(found.and_then(Iterator::collect))?;
+        let mut pending = vec![];
+        for (run_id, quarantined) in found {
+            let quarantine = Quarantine::from_number(quarantined);
+            let (run, counts) = match quarantine {
+                Quarantine::Conflict => {
+                    let rows = self.folded(&run_id)?;
+                    let described = |stored: &&StoredResult| stored.result.description.as_ref().is_some_and(|text| !text.is_empty());
+                    let ok = rows.results.values().filter(described).count() as u64;
+                    (rows.run, Counts { ok, fail: rows.results.len() as u64 - ok })
+                }
+                _ => (self.run(&run_id)?, self.counts(&run_id)?),
+            };
+            pending.extend(run.map(|run| (run, counts, quarantine)));
+        }
+        Ok(pending)
+    }
+
+    /// A run of which something is in the outbox, or that is here and was never sent, as it is here.
+    pub fn waiting_run(&self, run_id: &str) -> Result<Option<RunRows>> {
+        let destination = "SELECT coalesce(max(quarantined), 0) FROM local_outbox WHERE run_id = ?1";
+        let quarantined = self.done(self.connection.query_row(destination, [run_id], |row| row.get(0)))?;
+        let rows = match Quarantine::from_number(quarantined) {
+            Quarantine::Conflict => self.folded(run_id)?,
+            _ => self.whole(run_id)?,
+        };
+        Ok(rows.run.is_some().then_some(rows))
+    }
+
     /// Queues a write.
     pub fn enqueue(&self, destination: &Destination, write: &Write, quarantine: Quarantine, reason: Option<&str>) -> Result<i64> {
         let sql = "INSERT INTO local_outbox (store_id, place, run_id, item, body, queued_at, quarantined, last_error)
@@ -288,14 +302,14 @@ impl Writing<'_> {
             sql,
             params![destination.store_id, destination.place, write.run_id, item, body(write)?, now, quarantine.number(), reason],
         )?;
-        Ok(self.transaction.last_insert_rowid())
+        Ok(self.connection.last_insert_rowid())
     }
 
     /// Whether a run has entries in quarantine, and of which kind.
     pub fn quarantine_of(&self, destination: &Destination, run_id: &str) -> Result<Quarantine> {
         let sql = "SELECT coalesce(max(quarantined), 0) FROM local_outbox WHERE run_id = ?1 AND (store_id IS ?2 OR store_id IS NULL)";
         let found =
-            self.transaction.prepare_cached(sql).and_then(|mut s| s.query_row(params![run_id, destination.store_id], |row| row.get(0)));
+            self.connection.prepare_cached(sql).and_then(|mut s| s.query_row(params![run_id, destination.store_id], |row| row.get(0)));
         self.done(found).map(Quarantine::from_number)
     }
 
@@ -457,7 +471,7 @@ impl Writing<'_> {
     fn entries(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<Found>> {
         let order = if condition.contains("ORDER BY") { "" } else { " ORDER BY id" };
         let sql = format!("SELECT id, body, quarantined, last_error, landing, run_id FROM local_outbox WHERE {condition}{order}");
-        let mut statement = self.done(self.transaction.prepare_cached(&sql))?;
+        let mut statement = self.done(self.connection.prepare_cached(&sql))?;
         let found = statement.query_map(values, |row| Ok(entry(row))).and_then(Iterator::collect);
         self.done(found)
     }

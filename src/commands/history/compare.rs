@@ -1,6 +1,6 @@
 //! `history compare`
 
-use super::Reading;
+use super::{Reading, open};
 use crate::commands::Session;
 use crate::error::Result;
 use crate::history::Run;
@@ -48,7 +48,7 @@ enum Status {
 }
 
 pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
-    let mut reading = Reading::open(session).await?;
+    let mut reading = open(session).await?;
     let (left, left_texts) = side(&mut reading, &args.left, args.filter.as_deref()).await?;
     let (right, right_texts) = side(&mut reading, &args.right, args.filter.as_deref()).await?;
     reading.close().await;

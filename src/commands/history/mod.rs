@@ -6,17 +6,14 @@ mod list;
 mod show;
 mod sync;
 
-use super::{Session, StoreTarget, migrate_from_local};
-use crate::driver::{Access, Driver};
+use super::Session;
+use crate::driver::Access;
 use crate::error::{Code, Error, Result};
+use crate::identity::person;
 use crate::migration::{Engine, MigrationSet};
 use crate::report::Silent;
-use crate::store::own_runs::LocalHistory;
-use crate::store::shared::{SharedStore, StoredResult, StoredRun};
+use crate::store::reading::Reading;
 pub(crate) use list::shortened;
-
-/// How many results are read at once.
-const PAGE: usize = 1000;
 
 /// Read the history back.
 #[derive(Debug, clap::Subcommand)]
@@ -38,77 +35,27 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     }
 }
 
-/// Where the history is read from.
-enum Reading {
-    /// The shared store, which is up to date.
-    Shared(Box<Shared>),
-    /// The files of this home: the store is disabled.
-    Local(LocalHistory),
-}
-
-/// A connection to an up-to-date shared store.
-struct Shared {
-    target: StoreTarget,
-    set: MigrationSet,
-    driver: Box<dyn Driver>,
-}
-
-impl Reading {
-    async fn open(session: &Session) -> Result<Reading> {
-        let config = session.config()?;
-        let named = session.global.profile.is_some() || session.global.url.is_some();
-        if !named && !config.history_store_enabled()? {
-            let files = migrate_from_local::sources(session, None)?;
-            return Ok(Reading::Local(LocalHistory { sources: files.into_iter().map(|file| file.source).collect() }));
-        }
-        let target = session.target_in(&config)?;
-        let set = MigrationSet::embedded(target.profile.backend)?;
+/// The history that a command reads: a store that was named alone; else the enabled one with what waits here, or where that cannot be reached
+/// this home's cache, with a warning; else this home's files.
+async fn open(session: &Session) -> Result<Reading> {
+    let config = session.config()?;
+    let Some(target) = session.shared_in(&config)? else { return Reading::of_home(&session.home, &person()) };
+    let set = MigrationSet::embedded(target.profile.backend)?;
+    let connected = async {
         let mut driver = session.connect(&target, Access::Read).await?;
         let state = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &Silent }.state().await?;
         state.require_current(&target.schema)?;
-        Ok(Reading::Shared(Box::new(Shared { target, set, driver })))
-    }
-
-    /// A run, and its results to `take`, page by page in byte order of their objects.
-    ///
-    /// # Errors
-    /// `run_unknown`, before the first page.
-    async fn read(&mut self, run_id: &str, take: &mut (impl FnMut(Vec<StoredResult>) + Send)) -> Result<StoredRun> {
-        match self {
-            Reading::Shared(shared) => {
-                let mut store = shared.store();
-                let run = store.runs(&[run_id]).await?.remove(run_id).ok_or_else(|| run_unknown(run_id))?;
-                let mut after = String::new();
-                loop {
-                    let page = store.results_after(run_id, &after, PAGE).await?;
-                    let Some(last) = page.last() else { return Ok(run) };
-                    after = last.result.target_qname.clone();
-                    take(page);
-                }
-            }
-            Reading::Local(local) => {
-                let (run, results) = local.show(run_id)?.ok_or_else(|| run_unknown(run_id))?;
-                take(results);
-                Ok(run)
-            }
+        Ok::<_, Error>(driver)
+    };
+    match connected.await {
+        Ok(driver) => {
+            let reading = Reading::of_store(driver, set.dialect, target.schema);
+            if target.explicit { Ok(reading) } else { reading.with_pending(&session.home) }
         }
-    }
-
-    /// Ends the connection, if there is one.
-    async fn close(self) {
-        if let Reading::Shared(shared) = self {
-            shared.driver.close().await;
+        Err(error) if error.code == Code::Unreachable && !target.explicit => {
+            session.printer.warn(&format!("{}; this is the local cache, as of its last pull", error.message));
+            Reading::of_home(&session.home, &person())
         }
+        Err(error) => Err(error),
     }
-}
-
-impl Shared {
-    fn store(&mut self) -> SharedStore<'_> {
-        SharedStore::new(self.driver.as_mut(), self.set.dialect, &self.target.schema)
-    }
-}
-
-fn run_unknown(run_id: &str) -> Error {
-    let message = format!("there is no run {}", crate::printer::neutral(run_id));
-    Error::new(Code::RunUnknown, message, "see `amx-schema history list`")
 }

@@ -1,6 +1,6 @@
 //! `history show`
 
-use super::Reading;
+use super::open;
 use crate::commands::Session;
 use crate::error::Result;
 use crate::history::{RunResult, time_text};
@@ -25,7 +25,7 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
         true => page.iter().for_each(|stored| hash.update(hashed_line(&stored.result))),
         false => results.extend(page),
     };
-    let mut reading = Reading::open(session).await?;
+    let mut reading = open(session).await?;
     let run = reading.read(&args.run_id, &mut take).await?;
     reading.close().await;
     if args.hash {

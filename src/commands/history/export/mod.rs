@@ -4,7 +4,7 @@ mod file;
 mod forms;
 mod markdown;
 
-use super::Reading;
+use super::open;
 use crate::commands::Session;
 use crate::error::{Code, Error, Result};
 use crate::history::{Run, RunResult, time_text};
@@ -91,7 +91,7 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
 /// The newest description of each object, in byte order of the objects.
 async fn described(session: &Session, args: &Args) -> Result<Vec<Described>> {
     let mut runs: Vec<(Run, Vec<RunResult>)> = vec![];
-    let mut reading = Reading::open(session).await?;
+    let mut reading = open(session).await?;
     for run_id in &args.run_ids {
         let mut results = vec![];
         let mut take = |page: Vec<StoredResult>| {

@@ -27,6 +27,7 @@ use crate::migration::{Engine, Holder, LEASE, LockOptions, MigrationSet};
 use crate::printer::Printer;
 use crate::profile::Profile;
 use crate::report::Silent;
+use crate::store::outbox::Place;
 use crate::sync::Connect;
 use async_trait::async_trait;
 use directories::BaseDirs;
@@ -57,8 +58,12 @@ pub struct StoreTarget {
 
 impl StoreTarget {
     /// Where the store is, as this machine tells stores apart until it has learnt their ids.
-    pub fn place(&self) -> String {
-        format!("{} {} {}", self.profile.backend.word(), self.profile.summary(), self.schema.given)
+    pub fn place(&self) -> Place {
+        let address = format!("{} {} {}", self.profile.backend.word(), self.profile.summary(), self.schema.given);
+        match &self.profile.name {
+            Some(name) => Place { name: format!("{name} {}", self.schema.given), address },
+            None => Place { name: address.clone(), address },
+        }
     }
 }
 

@@ -51,10 +51,19 @@ impl Quarantine {
     }
 }
 
+/// Where a store is, as the configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What the user calls it: the profile and the schema.
+    pub name: String,
+    /// Where that leads to just now. A profile that leads elsewhere may lead to another store.
+    pub address: String,
+}
+
 /// The store that a write is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// Where it is, as people see it: for as long as the store's id is not known.
+    /// The name of its place: what is queued for it before the store's id is known goes to the store that is found there.
     pub place: String,
     /// The store's id, where this machine has learnt it.
     pub store_id: Option<String>,
@@ -118,20 +127,25 @@ pub struct Drainer {
 
 impl LocalStore {
     /// The store at a place, as far as this machine knows.
-    pub fn destination(&self, place: &str) -> Result<Destination> {
-        let sql = "SELECT store_id FROM local_places WHERE place = ?1";
-        let store_id = self.reading(self.connection.query_row(sql, [place], |row| row.get(0)).optional())?;
-        Ok(Destination { place: place.into(), store_id })
+    pub fn destination(&self, place: &Place) -> Result<Destination> {
+        let sql = "SELECT store_id FROM local_places WHERE place = ?1 AND address = ?2";
+        let store_id = self.reading(self.connection.query_row(sql, [&place.name, &place.address], |row| row.get(0)).optional())?;
+        Ok(Destination { place: place.name.clone(), store_id })
     }
 
     /// Learns the id of the store at a place. What was queued for it before it had one is for that store.
-    pub fn learn(&mut self, place: &str, store_id: &str) -> Result<()> {
+    pub fn learn(&mut self, place: &Place, store_id: &str) -> Result<()> {
         if self.destination(place)?.store_id.as_deref() == Some(store_id) {
             return Ok(());
         }
         self.write(Durability::PowerCut, |writing| {
-            writing.execute("INSERT OR REPLACE INTO local_places (place, store_id) VALUES (?1, ?2)", [place, store_id])?;
-            writing.execute("UPDATE local_outbox SET store_id = ?2 WHERE store_id IS NULL AND place = ?1", [place, store_id]).map(|_| ())
+            writing.execute(
+                "INSERT OR REPLACE INTO local_places (place, address, store_id) VALUES (?1, ?2, ?3)",
+                [&place.name, &place.address, store_id],
+            )?;
+            writing
+                .execute("UPDATE local_outbox SET store_id = ?2 WHERE store_id IS NULL AND place = ?1", [&place.name, store_id])
+                .map(|_| ())
         })
     }
 

@@ -7,7 +7,7 @@ use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op};
 use crate::error::{Code, Error, Result};
 use crate::report::Reporter;
 use crate::store::local::{Durability, LocalStore};
-use crate::store::outbox::Entry;
+use crate::store::outbox::{Entry, Place};
 use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredResult, StoredRun};
 use crate::store::source::Person;
 use crate::store::write::{Applied, RunRows, Write};
@@ -34,7 +34,7 @@ pub struct Link<'a> {
     /// The store's schema.
     pub schema: &'a SchemaName,
     /// Where the store is, as this machine knows it.
-    pub place: String,
+    pub place: Place,
     /// Who works.
     pub person: &'a Person,
     /// How long the store is waited for, a batch.
@@ -77,7 +77,7 @@ struct Before {
 
 impl<'a> Link<'a> {
     /// A line that is not made yet.
-    pub fn new(connect: &'a dyn Connect, dialect: &'a Dialect, schema: &'a SchemaName, place: String, person: &'a Person) -> Link<'a> {
+    pub fn new(connect: &'a dyn Connect, dialect: &'a Dialect, schema: &'a SchemaName, place: Place, person: &'a Person) -> Link<'a> {
         Link { connect, dialect, schema, place, person, patience: Duration::from_secs(60), reconnects: 5, open: None }
     }
 

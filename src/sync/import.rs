@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::history::{BadRow, Run, RunResult};
 use crate::report::Reporter;
 use crate::store::local::{Known, LocalStore, Sent};
+use crate::store::outbox::Place;
 use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
 use crate::store::source::{Person, Source};
 use futures_util::StreamExt;
@@ -109,7 +110,7 @@ pub struct Importer<'a> {
     /// The store's schema.
     pub schema: &'a SchemaName,
     /// Where the store is, as this machine knows it.
-    pub place: &'a str,
+    pub place: &'a Place,
     /// The journal.
     pub local: &'a mut LocalStore,
     /// Who imports.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::store::local::{Durability, LocalStore};
-use crate::store::outbox::Destination;
+use crate::store::outbox::{Destination, Place};
 use crate::store::shared::SharedStore;
 use crate::store::source::Person;
 
@@ -24,7 +24,7 @@ pub(super) struct Landing {
 impl Landing {
     /// Finds this installation in a store, entering it where it is new there. A store that knows less of it than it was told has been set
     /// back, as by a restored backup: then a new epoch begins, and what had landed since is queued again.
-    pub async fn begin(store: &mut SharedStore<'_>, local: &mut LocalStore, place: &str, person: &Person) -> Result<Landing> {
+    pub async fn begin(store: &mut SharedStore<'_>, local: &mut LocalStore, place: &Place, person: &Person) -> Result<Landing> {
         let installation = local.installation()?;
         let store_id = store.mint_store_id().await?;
         local.learn(place, &store_id)?;
@@ -43,7 +43,7 @@ impl Landing {
         if set_back {
             let renewed = new_epoch();
             store.renew_epoch(&installation, &epoch, &renewed).await?;
-            let destination = Destination { place: place.into(), store_id: Some(store_id.clone()) };
+            let destination = Destination { place: place.name.clone(), store_id: Some(store_id.clone()) };
             local.write(Durability::PowerCut, |writing| {
                 writing.forget_after(&store_id, landed)?;
                 writing.queue_again(&destination, landed)?;

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::report::Reporter;
 use crate::store::cache::{Cursor, Put};
 use crate::store::local::{Durability, LocalStore, Writing, hash};
-use crate::store::outbox::Destination;
+use crate::store::outbox::{Destination, Place};
 use crate::store::shared::{Position, SharedStore, Standing, StoredResult, StoredRun};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -47,7 +47,7 @@ pub struct Puller<'a> {
     /// The store's schema.
     pub schema: &'a SchemaName,
     /// Where the store is, as this machine knows it.
-    pub place: &'a str,
+    pub place: &'a Place,
     /// The cache.
     pub local: &'a mut LocalStore,
     /// Who hears of progress.
@@ -93,7 +93,7 @@ impl<'a> Puller<'a> {
         if moved.is_empty() && edited.is_empty() {
             return Ok(Report { elapsed_ms: started.elapsed().as_millis() as u64, ..Report::default() });
         }
-        let destination = Destination { place: self.place.into(), store_id: standing.store_id.clone() };
+        let destination = Destination { place: self.place.name.clone(), store_id: standing.store_id.clone() };
         let (installation, pending) = (local.installation()?, local.pending_runs(&store_id)?);
         let (seen, report) = (HashSet::new(), Report::default());
         let mut work = Work { pull: Puller { local, ..self }, destination, store_id, installation, pending, seen, report };

@@ -69,6 +69,7 @@ enum Command {
 
 /// Reads the command line, runs the command, and says how it ended.
 pub fn main() -> ExitCode {
+    crate::core_dumps::off();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

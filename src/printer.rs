@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use comfy_table::{Table, presets};
+use secrecy::SecretString;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -87,7 +88,16 @@ impl Printer {
             ));
         }
         let asked = dialoguer::Confirm::new().with_prompt(question).default(false).wait_for_newline(true).interact();
-        asked.map_err(|_| Error::new(Code::Interrupted, "interrupted at the question; nothing was changed", "run the same command again"))
+        asked.map_err(|_| interrupted())
+    }
+
+    /// Asks for a secret, which is not shown while it is typed. Empty where the answer is just Enter.
+    ///
+    /// # Errors
+    /// `interrupted`.
+    pub fn secret(&self, question: &str) -> Result<SecretString> {
+        let asked = dialoguer::Password::new().with_prompt(question).allow_empty_password(true).interact();
+        asked.map(SecretString::from).map_err(|_| interrupted())
     }
 
     /// A line on stderr. A closed stderr is nobody's loss.
@@ -107,6 +117,10 @@ impl Printer {
             }
         }
     }
+}
+
+fn interrupted() -> Error {
+    Error::new(Code::Interrupted, "interrupted at the question; nothing was changed", "run the same command again")
 }
 
 /// Whether stdout takes colours: a terminal does, unless `NO_COLOR` is set.

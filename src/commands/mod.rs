@@ -106,6 +106,16 @@ impl Session {
         LockOptions { timeout, lease: LEASE, holder }
     }
 
+    /// Warns of a profile whose secret stands in config.yml itself.
+    pub(crate) fn warn_of_plain_secret(&self, profile: &Profile) {
+        if let (true, Some(name), Some(field)) = (profile.has_plain_secret(), &profile.name, profile.secret_field()) {
+            self.printer.warn(&format!(
+                "the {field} of profile {name} is in plain text in config.yml; `amx-schema profile to-keyring {name}` moves it into \
+                 the keyring, and `env://NAME` or `file://PATH` in its place keep it elsewhere"
+            ));
+        }
+    }
+
     /// Connects to a target.
     pub async fn connect(&self, target: &StoreTarget, access: Access) -> Result<Box<dyn Driver>> {
         driver::connect(&target.profile, &self.home, access).await

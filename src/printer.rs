@@ -54,15 +54,14 @@ impl Printer {
 
     /// Reports a failure on stderr: two lines, or one JSON document.
     pub fn error(&self, error: &Error) {
+        let [message, hint] = [&error.message, &error.hint].map(|text| neutral(&without_passwords(text)));
         match self.json {
             true => {
-                let body =
-                    serde_json::json!({ "code": error.code.word(), "message": neutral(&error.message), "hint": neutral(&error.hint) });
+                let body = serde_json::json!({ "code": error.code.word(), "message": message, "hint": hint });
                 self.stderr(&serde_json::json!({ "error": body }).to_string());
             }
             false => {
-                let text = format!("error[{}]: {}\nhint: {}", error.code.word(), neutral(&error.message), neutral(&error.hint));
-                self.stderr(&text);
+                self.stderr(&format!("error[{}]: {message}\nhint: {hint}", error.code.word()));
             }
         }
     }
@@ -147,6 +146,20 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
         column.set_padding((0, 2));
     }
     table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
+}
+
+/// Text without the password of a URL in it, such as one that was given where a name belongs.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || "'`\"".contains(c)).unwrap_or(after.len());
+        let (url, behind) = after.split_at(end);
+        let hidden = url.rsplit_once('@').and_then(|(login, place)| Some(format!("{}:***@{place}", login.split_once(':')?.0)));
+        shown.extend([before, "://", &hidden.unwrap_or_else(|| url.to_owned())]);
+        rest = behind;
+    }
+    shown + rest
 }
 
 /// Text without the control characters by which stored text could drive a terminal.

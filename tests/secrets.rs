@@ -383,6 +383,29 @@ fn no_command_shows_a_password_wherever_it_fails() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+#[test]
+fn a_password_in_a_misplaced_argument_is_not_repeated() {
+    let home = Home::new();
+    let url = format!("postgresql://u:{MARK}@h/d");
+    let field = format!("password={MARK}");
+    for args in [
+        &[url.as_str()][..],
+        &["status", &url],
+        &["status", "--profile", "x", "--url", &url],
+        &["status", "--profile", &url],
+        &["profile", "test", &url],
+        &["migrate", "--url", "sqlite://x.db", "--schema", &url],
+        &["profile", "add", "x", &field],
+        &["profile", "add", "x", "--backend=pg", &format!("--sett={field}")],
+        &["profile", "add", "x", &format!("--backend={url}")],
+        &["history", "list", "--limit", &field],
+        &["dump-ddl", "--dialect", &url],
+    ] {
+        let failed = home.run(args);
+        assert!(failed.code == 2 && !failed.stderr.contains(MARK), "{args:?}: {failed:?}");
+    }
+}
+
 /// Runs the program with all that it can say, and looks for the mark in that and in every command line of this machine meanwhile.
 #[track_caller]
 fn is_never_seen(home: &Home, args: &[&str], url: Option<&str>) {

@@ -23,6 +23,7 @@ use crate::migration::{Holder, LEASE, LockOptions};
 use crate::printer::Printer;
 use crate::profile::Profile;
 use directories::BaseDirs;
+use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -73,7 +74,7 @@ impl Session {
         let explicit = self.global.url.is_some() || self.global.profile.is_some();
         let profile = match (&self.global.url, &self.global.profile) {
             (_, Some(name)) => config.profile(name)?,
-            (Some(url), None) => Profile::from_url(url)?,
+            (Some(url), None) => Profile::from_url(url.expose_secret())?,
             (None, None) => {
                 let enabled = match config.history_store_enabled()? {
                     true => config.history_store_profile()?,

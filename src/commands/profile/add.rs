@@ -22,10 +22,10 @@ pub struct Args {
     backend: Option<String>,
     /// Take everything from a URL.
     #[arg(long, value_name = "URL")]
-    from_url: Option<String>,
+    from_url: Option<SecretString>,
     /// A field, such as host=db.example.com or password=env://AMX_DB_PASSWORD.
     #[arg(long = "set", value_name = "FIELD=VALUE", conflicts_with = "from_url")]
-    set: Vec<String>,
+    set: Vec<SecretString>,
     /// Keep the password (or the access token) in the keyring, and only a reference to it in config.yml.
     #[arg(long)]
     keyring: bool,
@@ -66,11 +66,11 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
 /// The backend and the fields that the arguments give.
 fn given(args: &Args) -> Result<(Backend, Vec<(String, Scalar)>)> {
     if let Some(url) = &args.from_url {
-        let profile = Profile::from_url(url)?;
+        let profile = Profile::from_url(url.expose_secret())?;
         return Ok((profile.backend, profile.to_fields()));
     }
-    let field = |pair: &String| {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
+    let field = |pair: &SecretString| {
+        let (name, value) = pair.expose_secret().split_once('=').ok_or_else(|| {
             Error::new(Code::Usage, "a --set without a =", "give each field as FIELD=VALUE, such as --set host=db.example.com")
         })?;
         Ok((name.to_string(), Scalar::from(value)))

@@ -4,6 +4,7 @@ use crate::commands::{self, Session};
 use crate::error::{Code, Error, Result};
 use crate::printer::{Printer, can_colour, pager_is_open, restore_terminal};
 use clap::{ArgAction, Parser, Subcommand};
+use secrecy::SecretString;
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ pub struct Global {
     pub profile: Option<String>,
     /// Use this database instead of a profile, such as sqlite:///srv/shared.db.
     #[arg(long, env = "AMX_URL", hide_env_values = true, global = true, value_name = "URL", help_heading = "Global options")]
-    pub url: Option<String>,
+    pub url: Option<SecretString>,
     /// Schema of the store (else the enabled store's, else AMX).
     #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
     pub schema: Option<String>,
@@ -74,6 +75,7 @@ enum Command {
 
 /// Reads the command line, runs the command, and says how it ended.
 pub fn main() -> ExitCode {
+    crate::core_dumps::off();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -158,6 +160,20 @@ async fn interrupted() -> Error {
     Error::new(Code::Interrupted, "interrupted; what was done is kept", "run the same command again; it goes on from there")
 }
 
+/// clap's words without what may be a password in a misplaced URL or field: `postgresql://u:…`, `password=…`.
+fn without_values(error: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue};
+    let mut text = error.render().to_string();
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand, ContextKind::InvalidValue] {
+        if let Some(ContextValue::String(given)) = error.get(kind)
+            && let Some((name, _)) = given.split_once('=').or_else(|| given.split_once("://"))
+        {
+            text = text.replace(given, &format!("{}…", name.split("://").next().unwrap_or(name)));
+        }
+    }
+    text
+}
+
 /// clap's own words for help and version; its errors in our form.
 fn usage(error: &clap::Error) -> ExitCode {
     use clap::error::ErrorKind;
@@ -166,7 +182,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         Printer::default().data(&if can_colour() { text.ansi().to_string() } else { text.to_string() });
         return ExitCode::from(if error.use_stderr() { Code::Usage.exit() } else { 0 });
     }
-    let rendered = error.render().to_string();
+    let rendered = without_values(error);
     let message = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
     let tip = rendered.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let hint = tip.map_or_else(|| "see `amx-schema --help`".to_string(), str::to_string);

@@ -7,6 +7,7 @@ use crate::dialect::Backend;
 use crate::error::{Code, Error, Result};
 use crate::profile::{Profile, Scalar, amx_word, fields, truth};
 use crate::secret::SecretRef;
+use secrecy::{ExposeSecret, SecretString};
 use serde_yaml::{Mapping, Value};
 use std::fmt;
 use std::fs;
@@ -65,10 +66,13 @@ impl Config {
     /// Reads `config.yml` in the home folder.
     pub fn load(home: &Path) -> Result<Config> {
         let path = home.join(FILE);
-        let text = read(&path)?.unwrap_or_default();
-        let mut root = Value::Mapping(parse(&text, &path)?);
+        Config::of_text(home, read(&path)?.unwrap_or_default(), &path)
+    }
+
+    fn of_text(home: &Path, text: String, path: &Path) -> Result<Config> {
+        let mut root = Value::Mapping(parse(&text, path)?);
         // `<<: *base` is for readers; an edit works on what is written.
-        root.apply_merge().map_err(|error| broken(&path, &error))?;
+        root.apply_merge().map_err(|error| broken(path, &error))?;
         let root = match root {
             Value::Mapping(root) => root,
             _ => Mapping::new(),
@@ -133,6 +137,15 @@ impl Config {
             show(&key_text(key).unwrap_or_default(), value, &mut lines);
         }
         lines
+    }
+
+    /// The dotted keys under which this very secret stands in plain text: AMX keeps a copy of the active profile under `db`.
+    pub fn places_of(&self, secret: &SecretString) -> Vec<String> {
+        let mut places = Vec::new();
+        for (key, value) in &self.root {
+            find(&key_text(key).unwrap_or_default(), value, secret.expose_secret(), &mut places);
+        }
+        places
     }
 
     fn entries(&self) -> Option<&Mapping> {
@@ -278,6 +291,24 @@ fn show(path: &str, value: &Value, lines: &mut Vec<(String, String)>) {
         Value::Tagged(_) => "(tagged)".to_owned(),
     };
     lines.push((path.to_owned(), text));
+}
+
+fn find(path: &str, value: &Value, text: &str, places: &mut Vec<String>) {
+    match value {
+        Value::Mapping(map) => {
+            for (key, value) in map {
+                find(&format!("{path}.{}", key_text(key).unwrap_or_default()), value, text, places);
+            }
+        }
+        Value::Sequence(items) => {
+            for (index, item) in items.iter().enumerate() {
+                find(&format!("{path}.{index}"), item, text, places);
+            }
+        }
+        Value::String(found) if found == text && names_secret(path) => places.push(path.to_owned()),
+        Value::Number(found) if found.to_string() == text && names_secret(path) => places.push(path.to_owned()),
+        _ => {}
+    }
 }
 
 /// Whether a key, ours or another program's, is named as secrets are.
@@ -434,8 +465,13 @@ pub fn edit(home: &Path, changes: &[(Key, Option<Scalar>)]) -> Result<()> {
     })
 }
 
-/// Adds a profile under `db_profiles`, once it is known to be a good one.
-pub fn add_profile(home: &Path, name: &str, backend: Backend, given: &[(String, Scalar)]) -> Result<Profile> {
+/// Whether a profile of that name can be added, and what is wrong about it where not.
+pub fn can_add_profile(home: &Path, name: &str) -> Result<()> {
+    let path = home.join(FILE);
+    is_free(&parse(&read(&path)?.unwrap_or_default(), &path)?, name)
+}
+
+fn is_free(root: &Mapping, name: &str) -> Result<()> {
     if name.is_empty() || name.trim() != name || name.chars().any(char::is_control) {
         return Err(Error::new(
             Code::Usage,
@@ -443,25 +479,48 @@ pub fn add_profile(home: &Path, name: &str, backend: Backend, given: &[(String, 
             "choose another name",
         ));
     }
+    match root.get(PROFILES) {
+        Some(Value::Mapping(entries)) if entries.keys().any(|key| key_text(key).as_deref() == Some(name)) => Err(Error::new(
+            Code::Usage,
+            format!("there is a profile `{name}` already"),
+            "choose another name, or remove that profile first",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Adds a profile under `db_profiles`, once it is known to be a good one.
+pub fn add_profile(home: &Path, name: &str, backend: Backend, given: &[(String, Scalar)]) -> Result<Profile> {
     let profile = Profile::from_fields(Some(name), backend, given, home)?;
     let mut entry = vec![("backend".to_owned(), Node::Leaf(amx_word(backend).into()))];
     entry.extend(given.iter().map(|(field, value)| (field.clone(), Node::Leaf(value.clone()))));
     rewrite(home, |text, path| {
-        let root = parse(text, path)?;
-        match root.get(PROFILES) {
-            None | Some(Value::Null) => {}
-            Some(Value::Mapping(entries)) if entries.keys().any(|key| key_text(key).as_deref() == Some(name)) => {
-                return Err(Error::new(
-                    Code::Usage,
-                    format!("there is a profile `{name}` already"),
-                    "choose another name, or remove that profile first",
-                ));
-            }
-            Some(_) => {}
-        }
+        is_free(&parse(text, path)?, name)?;
         change(text, path, &[PROFILES], name, Some(Node::Map(entry.clone())))
     })?;
     Ok(profile)
+}
+
+/// Puts a reference in the place of a profile's secret, where that is still the one that `profile` has.
+///
+/// # Errors
+/// `io` where another program has changed it in the meantime: nothing is changed then.
+pub fn set_secret(home: &Path, profile: &Profile, reference: &SecretRef) -> Result<()> {
+    let (Some(name), Some(field)) = (&profile.name, profile.secret_field()) else {
+        return Err(Error::internal("a secret for a profile that has none"));
+    };
+    let written = |secret: &Option<SecretRef>| secret.as_ref().map(|secret| secret.written().expose_secret().to_owned());
+    rewrite(home, |text, path| {
+        let now = Config::of_text(home, text.to_owned(), path)?.profile(name)?;
+        if written(&now.secret) != written(&profile.secret) {
+            return Err(Error::new(
+                Code::Io,
+                format!("the {field} of profile `{name}` was changed by another program in the meantime"),
+                "run the same command again",
+            ));
+        }
+        change(text, path, &[PROFILES, name], field, Some(Node::Leaf(reference.to_string().as_str().into())))
+    })
 }
 
 /// Removes a profile, with the comments between its own fields.
@@ -669,16 +728,15 @@ fn change(text: &str, path: &Path, parent: &[&str], key: &str, node: Option<Node
 /// What the file is to say afterwards; none where it says so already.
 fn expected(before: &Mapping, parent: &[&str], key: &str, node: Option<&Node>) -> Result<Option<Mapping>, String> {
     let mut root = before.clone();
-    let map = match parent {
-        [] => &mut root,
-        [name, ..] => {
-            let slot = root.entry(Value::from(*name)).or_insert(Value::Null);
-            if slot.is_null() {
-                *slot = Value::Mapping(Mapping::new());
-            }
-            slot.as_mapping_mut().ok_or_else(|| format!("`{name}` is not a map"))?
+    let mut map = &mut root;
+    for name in parent {
+        let key = map.keys().find(|known| key_text(known).as_deref() == Some(*name)).cloned();
+        let slot = map.entry(key.unwrap_or_else(|| Value::from(*name))).or_insert(Value::Null);
+        if slot.is_null() {
+            *slot = Value::Mapping(Mapping::new());
         }
-    };
+        map = slot.as_mapping_mut().ok_or_else(|| format!("`{name}` is not a map"))?;
+    }
     match node {
         Some(node) => {
             let old = map.insert(Value::from(key), node.value());
@@ -712,10 +770,9 @@ struct Editor<'a> {
 
 impl Editor<'_> {
     fn apply(&self, parent: &[&str], key: &str, node: Option<&Node>) -> Result<String, String> {
-        let map = match parent {
-            [] => Some(self.root),
-            [name, ..] => self.root.get(*name).and_then(Value::as_mapping),
-        };
+        let map = parent.iter().try_fold(self.root, |map, name| {
+            map.iter().find(|(key, _)| key_text(key).as_deref() == Some(*name)).and_then(|(_, value)| value.as_mapping())
+        });
         let there = map.is_some_and(|map| map.keys().any(|known| key_text(known).as_deref() == Some(key)));
         match (node, there) {
             (Some(_), true) if map.and_then(|map| map.get(key)).is_some_and(|old| old.is_mapping() || old.is_sequence()) => {

@@ -10,6 +10,7 @@ pub mod change;
 pub mod cli;
 mod commands;
 pub mod config;
+mod core_dumps;
 pub mod dialect;
 pub mod driver;
 pub mod error;

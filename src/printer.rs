@@ -9,6 +9,7 @@ pub use pager::is_open as pager_is_open;
 use crate::error::{Code, Error, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 use dialoguer::console::{Term, style};
+use secrecy::SecretString;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 
@@ -69,15 +70,14 @@ impl Printer {
 
     /// Reports a failure on stderr: two lines, or one JSON document.
     pub fn error(&self, error: &Error) {
+        let [message, hint] = [&error.message, &error.hint].map(|text| neutral(&without_passwords(text)));
         match self.json {
             true => {
-                let body =
-                    serde_json::json!({ "code": error.code.word(), "message": neutral(&error.message), "hint": neutral(&error.hint) });
+                let body = serde_json::json!({ "code": error.code.word(), "message": message, "hint": hint });
                 self.stderr(&serde_json::json!({ "error": body }).to_string());
             }
             false => {
-                let text = format!("error[{}]: {}\nhint: {}", error.code.word(), neutral(&error.message), neutral(&error.hint));
-                self.stderr(&text);
+                self.stderr(&format!("error[{}]: {message}\nhint: {hint}", error.code.word()));
             }
         }
     }
@@ -103,7 +103,16 @@ impl Printer {
             ));
         }
         let asked = dialoguer::Confirm::new().with_prompt(question).default(false).wait_for_newline(true).interact();
-        asked.map_err(|_| Error::new(Code::Interrupted, "interrupted at the question; nothing was changed", "run the same command again"))
+        asked.map_err(|_| interrupted())
+    }
+
+    /// Asks for a secret, which is not shown while it is typed. Empty where the answer is just Enter.
+    ///
+    /// # Errors
+    /// `interrupted`.
+    pub fn secret(&self, question: &str) -> Result<SecretString> {
+        let asked = dialoguer::Password::new().with_prompt(question).allow_empty_password(true).interact();
+        asked.map(SecretString::from).map_err(|_| interrupted())
     }
 
     /// A line on stderr. A closed stderr is nobody's loss.
@@ -123,6 +132,10 @@ impl Printer {
             }
         }
     }
+}
+
+fn interrupted() -> Error {
+    Error::new(Code::Interrupted, "interrupted at the question; nothing was changed", "run the same command again")
 }
 
 /// Whether stdout takes colours: a terminal does, unless `NO_COLOR` is set.
@@ -177,6 +190,20 @@ fn whole_lines(text: String) -> String {
         true => text,
         false => text + "\n",
     }
+}
+
+/// Text without the password of a URL in it, such as one that was given where a name belongs.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || "'`\"".contains(c)).unwrap_or(after.len());
+        let (url, behind) = after.split_at(end);
+        let hidden = url.rsplit_once('@').and_then(|(login, place)| Some(format!("{}:***@{place}", login.split_once(':')?.0)));
+        shown.extend([before, "://", &hidden.unwrap_or_else(|| url.to_owned())]);
+        rest = behind;
+    }
+    shown + rest
 }
 
 /// Text without the control characters by which stored text could drive a terminal.

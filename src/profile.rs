@@ -220,6 +220,11 @@ impl Profile {
         self.fields.get(name).map(String::as_str)
     }
 
+    /// The field that holds the backend's secret; none where it has no secret.
+    pub fn secret_field(&self) -> Option<&'static str> {
+        secret_field(self.backend)
+    }
+
     /// Whether the secret itself is in the profile, and not a reference to where it is.
     pub fn has_plain_secret(&self) -> bool {
         matches!(self.secret, Some(SecretRef::Plain(_)))
@@ -236,11 +241,7 @@ impl Profile {
         };
         let mut fields: Vec<_> = self.fields.iter().map(|(field, text)| (field.to_string(), scalar(field, text))).collect();
         if let (Some(field), Some(secret)) = (secret_field(self.backend), &self.secret) {
-            let text = match secret {
-                SecretRef::Plain(plain) => plain.expose_secret().to_owned(),
-                reference => reference.to_string(),
-            };
-            fields.push((field.to_owned(), Scalar::from(text.as_str())));
+            fields.push((field.to_owned(), Scalar::from(secret.written().expose_secret())));
         }
         fields
     }

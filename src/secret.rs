@@ -1,5 +1,7 @@
 //! Secrets: how `config.yml` refers to one, and how the reference is turned into the secret. Neither is ever printed in clear.
 
+pub mod keyring;
+
 use crate::error::{Code, Error, Result};
 use secrecy::SecretString;
 use std::fmt;
@@ -35,6 +37,24 @@ impl SecretRef {
             SecretRef::Plain(text.into())
         }
     }
+
+    /// The field's text as it is written in `config.yml`; it is the secret itself where that is plain.
+    pub(crate) fn written(&self) -> SecretString {
+        match self {
+            SecretRef::Plain(secret) => secret.clone(),
+            reference => reference.to_string().into(),
+        }
+    }
+
+    /// Where the secret is, in a word.
+    pub fn place(&self) -> &'static str {
+        match self {
+            SecretRef::Plain(_) => "plain",
+            SecretRef::Env(_) => "env",
+            SecretRef::File(_) => "file",
+            SecretRef::Keyring(_) => "keyring",
+        }
+    }
 }
 
 /// The reference as it was written; plain text as `***`.
@@ -50,16 +70,15 @@ impl fmt::Display for SecretRef {
 }
 
 /// The secret that a reference stands for; `home` is the AMX home folder.
+///
+/// # Errors
+/// `secret_unavailable` where there is none, or where a keyring cannot be asked.
 pub fn resolve(secret: &SecretRef, home: &Path) -> Result<SecretString> {
     match secret {
         SecretRef::Plain(text) => Ok(text.clone()),
         SecretRef::Env(name) => from_environment(name),
         SecretRef::File(path) => from_file(&expand(path, home)),
-        SecretRef::Keyring(reference) => Err(Error::new(
-            Code::SecretUnavailable,
-            format!("the secret is in a keyring (`{reference}`), and this build does not read keyrings yet"),
-            "give the secret as env://NAME or file://PATH in config.yml",
-        )),
+        SecretRef::Keyring(reference) => keyring::read(reference),
     }
 }
 
@@ -94,25 +113,31 @@ fn from_environment(name: &str) -> Result<SecretString> {
 }
 
 fn from_file(path: &Path) -> Result<SecretString> {
-    let shown = path.display();
     let check = "check the path after file://, and that this user may read the file";
+    let file = std::fs::File::open(path)
+        .map_err(|error| unavailable(format!("the secret file {} cannot be read: {error}", path.display()), check))?;
+    from_reader(file, &format!("the secret file {}", path.display()), check)
+}
+
+/// The secret that a file or a pipe holds, less one trailing line feed; `name` is what it is called and `check` what to check where it fails.
+///
+/// # Errors
+/// `secret_unavailable` where it cannot be read, is empty, is not UTF-8, or is no secret by its length.
+pub fn from_reader(reader: impl Read, name: &str, check: &str) -> Result<SecretString> {
     let mut text = String::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
-    match read {
+    match reader.take(LONGEST + 1).read_to_string(&mut text) {
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            return Err(unavailable(format!("the secret file {shown} is not UTF-8"), "save the file as UTF-8 text"));
+            return Err(unavailable(format!("{name} is not UTF-8"), "give it as UTF-8 text"));
         }
-        Err(error) => return Err(unavailable(format!("the secret file {shown} cannot be read: {error}"), check)),
-        Ok(length) if length as u64 > LONGEST => {
-            return Err(unavailable(format!("the secret file {shown} is longer than {LONGEST} bytes"), check));
-        }
+        Err(error) => return Err(unavailable(format!("{name} cannot be read: {error}"), check)),
+        Ok(length) if length as u64 > LONGEST => return Err(unavailable(format!("{name} is longer than {LONGEST} bytes"), check)),
         Ok(_) => {}
     }
     if text.ends_with('\n') {
         text.pop();
     }
     if text.is_empty() {
-        return Err(unavailable(format!("the secret file {shown} is empty"), "write the secret into it"));
+        return Err(unavailable(format!("{name} is empty"), "write the secret into it"));
     }
     Ok(text.into())
 }
@@ -176,15 +201,6 @@ mod tests {
         assert!(message("file://pw", home.path()).contains("UTF-8"));
         std::fs::write(home.path().join("pw"), vec![b'x'; 70_000]).unwrap();
         assert!(message("file://pw", home.path()).contains("longer"));
-    }
-
-    #[test]
-    fn a_keyring_reference_names_what_to_do_instead() {
-        for text in ["keyring://amx/prod-pg/password", "keyring:db_profiles/prod-pg/password"] {
-            let error = resolved(text, Path::new("/")).unwrap_err();
-            assert_eq!(error.code, Code::SecretUnavailable);
-            assert!(error.message.contains(text) && error.hint.contains("env://"), "{error}");
-        }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
+    ("core_dumps", &[]),
     ("error", &[]),
     ("history", &[]),
     ("report", &[]),
@@ -24,7 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("sync", &["dialect", "driver", "error", "history", "report", "store"]),
     ("printer", &["error"]),
     ("progress", &["printer", "report"]),
-    ("cli", &["commands", "error", "printer"]),
+    ("cli", &["commands", "core_dumps", "error", "printer"]),
 ];
 
 fn root() -> PathBuf {

@@ -5,6 +5,7 @@
 
 mod common;
 use common::files::{Part, add_own_run, add_result, add_run, amx_cli, edit, empty_amx_cli, own};
+use common::keyring::{self, Keyring};
 use common::{HISTORY, Home, Ran, Store};
 use futures_util::FutureExt;
 use jsonschema::Validator;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Every command with the schemas of what it writes with `--json`, or why it has none.
-const COMMANDS: [(&str, Result<&[&str], &str>); 26] = [
+const COMMANDS: &[(&str, Result<&[&str], &str>)] = &[
     ("completions", Err("a script for a shell")),
     ("config show", Ok(&["config-show"])),
     ("diff", Ok(&["diff"])),
@@ -36,6 +37,7 @@ const COMMANDS: [(&str, Result<&[&str], &str>); 26] = [
     ("profile list", Ok(&["profile-list"])),
     ("profile remove", Ok(&["profile-remove"])),
     ("profile test", Ok(&["profile-test"])),
+    ("profile to-keyring", Ok(&["profile-to-keyring"])),
     ("session list", Ok(&["session-list"])),
     ("session new", Ok(&["session-new"])),
     ("session resume", Ok(&["session-show"])),
@@ -66,6 +68,7 @@ static ON_SQLITE: LazyLock<Seen> = LazyLock::new(|| {
     without_a_store(&mut seen);
     sessions_are_kept(&mut seen);
     on_a_store(&mut seen, &Store::sqlite());
+    on_a_keyring(&mut seen);
     seen
 });
 
@@ -359,6 +362,22 @@ fn a_store_is_enabled(seen: &mut Seen, store: &Store) {
     seen.run("profile-remove", 0, &home, &["profile", "remove", "again"]);
 }
 
+/// A profile whose password is plain, then in the keyring.
+fn on_a_keyring(seen: &mut Seen) {
+    let Some(keyring) = Keyring::start() else { return };
+    let home = Home::new();
+    let add = ["profile", "add", "k", "--backend=pg", "--set=password=geheim", "--json"];
+    for (schema, args) in [
+        ("profile-add", &add[..]),
+        ("profile-to-keyring", &["profile", "to-keyring", "k", "--json"]),
+        ("profile-to-keyring", &["profile", "to-keyring", "k", "--json"]),
+    ] {
+        let ran = keyring.run(&home, args);
+        seen.documents.push(Document { schema, call: format!("{args:?}"), value: ran.json() });
+    }
+    seen.refused(2, &home, &["profile", "to-keyring", "nobody"]);
+}
+
 fn a_store_differs(seen: &mut Seen, store: &Store) {
     store.sql(match store.backend {
         "mysql" => "DROP INDEX ix_amx_history_runs_landing ON amx_history_runs; ALTER TABLE amx_history_runs ADD COLUMN stage VARCHAR(9);",
@@ -406,7 +425,7 @@ fn every_command_has_a_schema_or_a_reason_for_none() {
     let readme = std::fs::read_to_string(folder().join("README.md")).unwrap();
     for (command, schemas) in COMMANDS {
         assert!(readme.contains(&format!("`{command}")), "docs/schema/README.md leaves out {command}");
-        for schema in schemas.into_iter().flatten() {
+        for schema in schemas.iter().copied().flatten() {
             assert!(readme.contains(&format!("({schema}.json)")), "docs/schema/README.md leaves out {schema}.json");
         }
     }
@@ -576,6 +595,9 @@ fn a_schema_allows_no_type_and_no_length_of_a_list_that_was_not_seen() {
                 never.push(format!("{at} may be {what}, and never was"));
             }
         });
+    }
+    if !keyring::is_there() {
+        never.retain(|what| !what.starts_with("profile-to-keyring") && !what.starts_with("profile-add.secret"));
     }
     assert!(never.is_empty(), "{}", never.join("\n"));
 }

@@ -13,7 +13,11 @@ pub enum Command {
 
 pub(crate) fn run(session: &Session, command: &Command) -> Result<()> {
     let Command::Show = command;
-    let shown = session.config()?.shown();
+    let config = session.config()?;
+    let shown = config.shown();
     let settings: BTreeMap<&str, &str> = shown.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    for (_, profile) in config.profiles() {
+        profile.iter().for_each(|profile| session.warn_of_plain_secret(profile));
+    }
     session.printer.result(&settings, |_| shown.iter().map(|(key, value)| format!("{key}: {value}\n")).collect())
 }

@@ -47,6 +47,7 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
     let target = target(session, &config)?;
     let set = MigrationSet::embedded(target.profile.backend)?;
     feasibility::require(&set.model, set.dialect)?;
+    session.warn_of_plain_secret(&target.profile);
     let Some((mut driver, created)) = bring_up_to_date(session, &target, &set).await? else {
         session.printer.talk("Nothing was changed.");
         return Ok(());
@@ -188,7 +189,8 @@ fn add_profile(session: &Session, config: &Config, profile: &Profile) -> Result<
     let fields = profile.to_fields();
     if profile.has_plain_secret() {
         session.printer.warn(&format!(
-            "the password of the URL is now in plain text in {}; put `env://NAME` or `file://PATH` there to keep it elsewhere",
+            "the password of the URL is now in plain text in {}; `amx-schema profile to-keyring {name}` moves it into the keyring, and \
+             `env://NAME` or `file://PATH` in its place keep it elsewhere",
             session.home.join("config.yml").display()
         ));
     }

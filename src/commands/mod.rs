@@ -31,6 +31,7 @@ use crate::store::outbox::Place;
 use crate::sync::Connect;
 use async_trait::async_trait;
 use directories::BaseDirs;
+use secrecy::ExposeSecret;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -109,7 +110,7 @@ impl Session {
         let explicit = self.global.url.is_some() || self.global.profile.is_some();
         let profile = match (&self.global.url, &self.global.profile) {
             (_, Some(name)) => config.profile(name)?,
-            (Some(url), None) => Profile::from_url(url)?,
+            (Some(url), None) => Profile::from_url(url.expose_secret())?,
             (None, None) => {
                 let enabled = match config.history_store_enabled()? {
                     true => config.history_store_profile()?,
@@ -158,6 +159,16 @@ impl Session {
         let person = crate::identity::person();
         let holder = Holder { who: person.who, hostname: person.hostname, pid: std::process::id(), since: None };
         LockOptions { timeout, lease: LEASE, holder }
+    }
+
+    /// Warns of a profile whose secret stands in config.yml itself.
+    pub(crate) fn warn_of_plain_secret(&self, profile: &Profile) {
+        if let (true, Some(name), Some(field)) = (profile.has_plain_secret(), &profile.name, profile.secret_field()) {
+            self.printer.warn(&format!(
+                "the {field} of profile {name} is in plain text in config.yml; `amx-schema profile to-keyring {name}` moves it into \
+                 the keyring, and `env://NAME` or `file://PATH` in its place keep it elsewhere"
+            ));
+        }
     }
 
     /// Connects to a target.

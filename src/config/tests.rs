@@ -446,6 +446,35 @@ fn an_unquoted_special_word_gets_quotes_when_it_is_meant_as_text() {
     assert_eq!(set("active_db_profile: on\n", Key::ActiveDbProfile, "on"), "active_db_profile: 'on'\n");
 }
 
+#[test]
+fn a_secret_becomes_a_reference_and_nothing_else_changes() {
+    let reference = SecretRef::parse("keyring://amx/p/password");
+    for (before, name, expected) in [
+        (
+            "db_profiles:\n  p:\n    password: 'geheim' # mine\n    user: u\n",
+            "p",
+            "db_profiles:\n  p:\n    password: 'keyring://amx/p/password' # mine\n    user: u\n",
+        ),
+        ("db_profiles:\n  2024: {password: 7}\n", "2024", "db_profiles:\n  2024: {password: keyring://amx/p/password}\n"),
+        ("db_profiles:\n  p:\n    user: u\n", "p", "db_profiles:\n  p:\n    user: u\n    password: keyring://amx/p/password\n"),
+        ("db_profiles:\n  p: {}\n", "p", "db_profiles:\n  p:\n    password: keyring://amx/p/password\n"),
+    ] {
+        let changed = |home: &Path| set_secret(home, &Config::load(home)?.profile(name)?, &reference);
+        assert_eq!(after(before, changed), expected);
+    }
+}
+
+#[test]
+fn a_secret_that_changed_in_the_meantime_is_left_alone() {
+    let folder = home("db_profiles: {p: {password: old}}\n");
+    let profile = Config::load(folder.path()).unwrap().profile("p").unwrap();
+    fs::write(folder.path().join(FILE), "db_profiles: {p: {password: new}}\n").unwrap();
+    let error = set_secret(folder.path(), &profile, &SecretRef::parse("env://PW")).unwrap_err();
+    assert_eq!(error.code, Code::Io);
+    assert!(!error.to_string().contains("old") && !error.to_string().contains("new"), "{error}");
+    assert_eq!(fs::read_to_string(folder.path().join(FILE)).unwrap(), "db_profiles: {p: {password: new}}\n");
+}
+
 // Files
 
 #[test]

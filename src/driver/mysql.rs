@@ -206,6 +206,8 @@ async fn fits(connection: &mut MySqlConnection, bytes: usize) -> Result<(), Driv
 fn fold(error: sqlx::Error) -> DriverError {
     let native = error.as_database_error().and_then(|database| database.try_downcast_ref::<MySqlDatabaseError>());
     let kind = match (&error, native.map(MySqlDatabaseError::number)) {
+        // What is wrong with a certificate comes as an I/O error.
+        (sqlx::Error::Io(io), _) if io.kind() == std::io::ErrorKind::InvalidData => ErrorKind::Tls,
         (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed, _) => ErrorKind::Unreachable,
         (sqlx::Error::Tls(_), _) => ErrorKind::Tls,
         (_, Some(number)) => match number {

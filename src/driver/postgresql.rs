@@ -237,6 +237,8 @@ fn encode(data: &mut Vec<u8>, value: &Value) -> Result<(), DriverError> {
 /// Folds what sqlx says. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn fold(error: sqlx::Error) -> DriverError {
     let kind = match &error {
+        // What is wrong with a certificate comes as an I/O error.
+        sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => ErrorKind::Tls,
         sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => ErrorKind::Unreachable,
         sqlx::Error::Tls(_) => ErrorKind::Tls,
         sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {

@@ -166,14 +166,14 @@ struct Work<'a> {
 /// What is to be done for a batch.
 #[derive(Default)]
 struct Plan<'r> {
-    runs: Vec<Place<'r, Run>>,
-    results: Vec<Place<'r, RunResult>>,
+    runs: Vec<Addition<'r, Run>>,
+    results: Vec<Addition<'r, RunResult>>,
     updates: Vec<Op<'static>>,
     outcomes: Vec<Outcome>,
 }
 
 /// Rows to be added under one run's id, with one stamp.
-struct Place<'r, T> {
+struct Addition<'r, T> {
     id: String,
     stamp: Stamp,
     rows: Vec<&'r T>,
@@ -622,12 +622,13 @@ impl<'a> Work<'a> {
         let mut ops = vec![store.land_op(&installation, landed, landed + 1)?];
         let count = plan.results.iter().map(|place| place.rows.len()).sum();
         if !plan.runs.is_empty() {
-            let row = |place: Place<'r, Run>| place.rows.into_iter().map(move |run| shared::run_row(run, &place.id, &place.stamp));
+            let row = |place: Addition<'r, Run>| place.rows.into_iter().map(move |run| shared::run_row(run, &place.id, &place.stamp));
             ops.push(store.runs_loader().load(plan.runs.len(), plan.runs.into_iter().flat_map(row)));
         }
         if count > 0 {
-            let rows =
-                |place: Place<'r, RunResult>| place.rows.into_iter().map(move |result| shared::result_row(&place.id, result, &place.stamp));
+            let rows = |place: Addition<'r, RunResult>| {
+                place.rows.into_iter().map(move |result| shared::result_row(&place.id, result, &place.stamp))
+            };
             ops.push(store.results_loader().load(count, plan.results.into_iter().flat_map(rows)));
         }
         ops.extend(plan.updates);
@@ -690,8 +691,8 @@ impl<'a> Work<'a> {
                 Action::Add => {
                     let stamp = self.stamp(&run.owner);
                     let outcome = self.imported(run, &target.id);
-                    plan.runs.push(Place { id: target.id.clone(), stamp: stamp.clone(), rows: vec![&run.run] });
-                    plan.results.push(Place { id: target.id, stamp, rows: run.results.iter().collect() });
+                    plan.runs.push(Addition { id: target.id.clone(), stamp: stamp.clone(), rows: vec![&run.run] });
+                    plan.results.push(Addition { id: target.id, stamp, rows: run.results.iter().collect() });
                     outcome
                 }
                 Action::Merge if whole => {
@@ -744,7 +745,7 @@ impl<'a> Work<'a> {
             plan.updates.push(store.update_op(RESULTS, landed_now(changes), key)?);
             outcome.results_updated += 1;
         }
-        plan.results.push(Place { id: target.id.clone(), stamp: stamp.clone(), rows: missing });
+        plan.results.push(Addition { id: target.id.clone(), stamp: stamp.clone(), rows: missing });
         outcome.changed |= outcome.results_imported + outcome.results_updated > 0;
         if outcome.changed {
             outcome.word = "updated";

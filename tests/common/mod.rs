@@ -6,6 +6,7 @@
 
 pub mod chance;
 pub mod files;
+pub mod keyring;
 pub mod proxy;
 pub mod role;
 pub mod rows;
@@ -122,6 +123,8 @@ impl Home {
         for name in ["AMX_URL", "AMX_CONFIG_DIR", "NO_COLOR"] {
             command.env_remove(name);
         }
+        // Nor the keyring of whoever runs the tests.
+        command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus");
         command.env("AMX_HOME", self.dir.path()).env("AMX_USER", "tester");
         command
     }
@@ -162,6 +165,14 @@ pub fn ran(command: &mut Command) -> Ran {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// The same with something on stdin.
+pub fn run_with(command: &mut Command, stdin: &str) -> Ran {
+    let mut input = tempfile::tempfile().unwrap();
+    std::io::Write::write_all(&mut input, stdin.as_bytes()).unwrap();
+    std::io::Seek::rewind(&mut input).unwrap();
+    ran(command.stdin(input))
 }
 
 pub fn make_writable(path: &Path) {
@@ -270,10 +281,7 @@ impl Store {
         };
         let use_schema = format!("CREATE DATABASE IF NOT EXISTS `{0}`; USE `{0}`;\n", self.schema);
         let script = if self.backend == "mysql" && !script.contains("CREATE DATABASE") { use_schema + script } else { script.to_string() };
-        let mut input = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut input, script.as_bytes()).unwrap();
-        std::io::Seek::rewind(&mut input).unwrap();
-        ran(command.stdin(input))
+        run_with(&mut command, &script)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod dump_ddl;
 pub mod enable;
 pub mod generate;
 pub mod history;
+pub mod inspect;
 pub mod man;
 pub mod migrate;
 pub mod migrate_from_local;

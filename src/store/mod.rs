@@ -2,6 +2,7 @@
 
 pub mod amx_cli;
 mod amx_json;
+pub mod inspect;
 pub mod local;
 pub mod own_file;
 pub mod own_runs;

@@ -3,6 +3,7 @@
 use crate::error::{Code, Error, Result};
 use comfy_table::{Table, presets};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 /// How much is said, and in which form.
@@ -16,13 +17,19 @@ pub struct Printer {
     pub verbose: u8,
     /// Whether every question is answered yes.
     pub yes: bool,
+    /// Only lines of data that hold this text are written. It is static so that a printer stays a small value that is passed on by copy.
+    pub only: Option<&'static str>,
 }
 
 impl Printer {
-    /// Writes data to stdout, as it is.
+    /// Writes data to stdout, whole lines and as they are.
     pub fn data(&self, text: &str) {
+        let kept: Cow<'_, str> = match self.only {
+            Some(part) => text.split_inclusive('\n').filter(|line| line.contains(part)).collect::<String>().into(),
+            None => text.into(),
+        };
         let mut out = io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = out.write_all(kept.as_bytes()).and_then(|()| out.flush());
         self.after_stdout(written);
     }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// Every command with the schemas of what it writes with `--json`, or why it has none.
-const COMMANDS: [(&str, Result<&[&str], &str>); 21] = [
+const COMMANDS: [(&str, Result<&[&str], &str>); 22] = [
     ("completions", Err("a script for a shell")),
     ("config show", Ok(&["config-show"])),
     ("diff", Ok(&["diff"])),
@@ -35,6 +35,7 @@ const COMMANDS: [(&str, Result<&[&str], &str>); 21] = [
     ("profile list", Ok(&["profile-list"])),
     ("profile remove", Ok(&["profile-remove"])),
     ("profile test", Ok(&["profile-test"])),
+    ("shell", Err("the documents of the commands that it runs")),
     ("status", Ok(&["status"])),
 ];
 

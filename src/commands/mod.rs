@@ -13,6 +13,7 @@ pub mod man;
 pub mod migrate;
 pub mod migrate_from_local;
 pub mod profile;
+pub mod shell;
 pub mod status;
 
 use crate::cli::Global;

@@ -5,7 +5,7 @@ use crate::config::{self, Key};
 use crate::dialect::Backend;
 use crate::driver::Access;
 use crate::error::{Code, Error, Result};
-use crate::printer::table;
+use crate::printer::{neutral, table};
 use crate::profile::{Profile, Scalar};
 use serde::Serialize;
 
@@ -13,13 +13,21 @@ use serde::Serialize;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// List the profiles.
-    List,
+    List(ListArgs),
     /// Add a profile.
     Add(AddArgs),
     /// Connect with a profile and say whether that works.
     Test(NameArgs),
     /// Remove a profile.
     Remove(NameArgs),
+}
+
+/// How the profiles are listed.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Only their names, on one line.
+    #[arg(long)]
+    names: bool,
 }
 
 /// The profile to work on.
@@ -70,14 +78,14 @@ struct Removed<'a> {
 
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
-        Command::List => list(session),
+        Command::List(args) => list(session, args),
         Command::Add(args) => add(session, args),
         Command::Test(args) => test(session, args).await,
         Command::Remove(args) => remove(session, args),
     }
 }
 
-fn list(session: &Session) -> Result<()> {
+fn list(session: &Session, args: &ListArgs) -> Result<()> {
     let config = session.config()?;
     let active = config.active_db_profile()?;
     let store = config.history_store_profile()?.filter(|_| config.history_store_enabled().unwrap_or(false));
@@ -93,6 +101,9 @@ fn list(session: &Session) -> Result<()> {
     session.printer.result(&profiles, |profiles| {
         if profiles.is_empty() {
             return "There is no profile yet; add one with `amx-schema profile add`.".into();
+        }
+        if args.names {
+            return profiles.iter().map(|profile| neutral(&profile.name)).collect::<Vec<_>>().join("  ");
         }
         let row = |profile: &Listed| {
             let marks = [profile.active.then_some("active"), profile.shared_store.then_some("shared store")];

@@ -156,12 +156,18 @@ fn run(session: Session, command: Option<Command>) -> Result<()> {
         Some(Command::Profile(command)) => on_runtime(async move { commands::profile::run(&session, &command).await }),
         Some(Command::Inspect(args)) => on_runtime(async move { commands::inspect::run(&session, &args).await }),
         Some(Command::Shell(args)) => commands::shell::run(&session, &args),
+        None if commands::picker::fits(&session) => {
+            let (global, printer) = (session.global.clone(), session.printer);
+            let Some(words) = on_runtime(async move { commands::picker::run(&session).await })? else { return Ok(()) };
+            let chosen = Cli::try_parse_from([&["amx-schema"], words].concat()).map_err(|error| wrong_call(&error))?;
+            run(Session::new(global, printer)?, chosen.command)
+        }
         None => on_runtime(async move { commands::status::run(&session, &commands::status::Args::default()).await }),
     }
 }
 
 /// Runs a command that talks to a database. Ctrl-C and SIGTERM end it wherever it is: every step is atomic, and the next run goes on.
-fn on_runtime(command: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+fn on_runtime<T: Send + 'static>(command: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -1,5 +1,7 @@
 //! What a person and a script see: data on stdout, talk on stderr. The only place that prints.
 
+mod questions;
+
 use crate::error::{Code, Error, Result};
 use comfy_table::{Table, presets};
 use serde::Serialize;

@@ -12,7 +12,9 @@ pub mod inspect;
 pub mod man;
 pub mod migrate;
 pub mod migrate_from_local;
+pub mod picker;
 pub mod profile;
+mod profile_wizard;
 pub mod shell;
 pub mod status;
 
@@ -72,7 +74,7 @@ impl Session {
 
     /// [`Session::target`] by a configuration that is loaded already.
     pub fn target_in(&self, config: &Config) -> Result<StoreTarget> {
-        let explicit = self.global.url.is_some() || self.global.profile.is_some();
+        let explicit = self.names_database();
         let profile = match (&self.global.url, &self.global.profile) {
             (_, Some(name)) => config.profile(name)?,
             (Some(url), None) => Profile::from_url(url)?,
@@ -85,8 +87,18 @@ impl Session {
                 config.profile(&name)?
             }
         };
+        self.target_at(config, profile, explicit)
+    }
+
+    /// That database, with the schema as for every command.
+    pub(crate) fn target_at(&self, config: &Config, profile: Profile, explicit: bool) -> Result<StoreTarget> {
         let schema = self.schema_in(config, profile.backend)?;
         Ok(StoreTarget { profile, schema, explicit })
+    }
+
+    /// Whether `--profile` or `--url` names a database.
+    pub fn names_database(&self) -> bool {
+        self.global.url.is_some() || self.global.profile.is_some()
     }
 
     /// The schema to work in: `--schema`, else the enabled store's, else the model's own.

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub enum Command {
     /// List the profiles.
     List(ListArgs),
-    /// Add a profile.
+    /// Add a profile. Without a name, on a terminal: asks for all of it.
     Add(AddArgs),
     /// Connect with a profile and say whether that works.
     Test(NameArgs),
@@ -41,9 +41,9 @@ pub struct NameArgs {
 #[derive(Debug, clap::Args)]
 pub struct AddArgs {
     /// Name of the profile.
-    name: String,
+    name: Option<String>,
     /// Backend, such as postgresql.
-    #[arg(long, value_name = "BACKEND", required_unless_present = "from_url", conflicts_with = "from_url")]
+    #[arg(long, value_name = "BACKEND", conflicts_with = "from_url")]
     backend: Option<String>,
     /// Take everything from a URL.
     #[arg(long, value_name = "URL")]
@@ -79,9 +79,17 @@ struct Removed<'a> {
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::List(args) => list(session, args),
+        Command::Add(args) if args.is_bare() => super::profile_wizard::run(session).await,
         Command::Add(args) => add(session, args),
         Command::Test(args) => test(session, args).await,
         Command::Remove(args) => remove(session, args),
+    }
+}
+
+impl AddArgs {
+    /// Whether it was given nothing at all.
+    fn is_bare(&self) -> bool {
+        self.name.is_none() && self.backend.is_none() && self.from_url.is_none() && self.set.is_empty()
     }
 }
 
@@ -115,6 +123,13 @@ fn list(session: &Session, args: &ListArgs) -> Result<()> {
 }
 
 fn add(session: &Session, args: &AddArgs) -> Result<()> {
+    let (Some(name), true) = (&args.name, args.backend.is_some() || args.from_url.is_some()) else {
+        return Err(Error::new(
+            Code::Usage,
+            "a new profile takes its NAME and --backend or --from-url",
+            "see `amx-schema profile add --help`",
+        ));
+    };
     let (backend, fields) = match (&args.from_url, &args.backend) {
         (Some(url), _) => {
             let profile = Profile::from_url(url)?;
@@ -130,11 +145,11 @@ fn add(session: &Session, args: &AddArgs) -> Result<()> {
             (Backend::from_word(word.as_deref().unwrap_or_default())?, args.set.iter().map(field).collect::<Result<Vec<_>>>()?)
         }
     };
-    let profile = config::add_profile(&session.home, &args.name, backend, &fields)?;
+    let profile = config::add_profile(&session.home, name, backend, &fields)?;
     if profile.has_plain_secret() {
         session.printer.warn("the password is in plain text in config.yml; `env://NAME` or `file://PATH` in its place keeps it elsewhere");
     }
-    let added = Added { name: &args.name, backend: profile.backend.word(), added: true };
+    let added = Added { name, backend: profile.backend.word(), added: true };
     session.printer.result(&added, |_| format!("✓ Profile {profile} added."))
 }
 

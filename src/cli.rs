@@ -129,14 +129,23 @@ pub(crate) fn command() -> clap::Command {
     Cli::command()
 }
 
+/// Runs a command, reports its error, and gives the exit status.
 fn finish(printer: Printer, session: Result<Session>, command: Option<Command>) -> u8 {
-    match session.and_then(|session| run(session, command)) {
-        Ok(()) => 0,
-        Err(error) => {
-            printer.error(&error);
-            error.code.exit()
-        }
-    }
+    let ended = session.and_then(|session| match command {
+        None if commands::picker::fits(&session) => pick(session),
+        command => run(session, command).map(|()| 0),
+    });
+    ended.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.code.exit()
+    })
+}
+
+/// Asks what to do, and does it as if it had been typed.
+fn pick(session: Session) -> Result<u8> {
+    let again = Session::new(session.global.clone(), session.printer)?;
+    let words = on_runtime(async move { commands::picker::run(&session).await })?;
+    Ok(words.map_or(0, |words| run_within(&again, &words, again.printer.only)))
 }
 
 fn run(session: Session, command: Option<Command>) -> Result<()> {
@@ -156,12 +165,6 @@ fn run(session: Session, command: Option<Command>) -> Result<()> {
         Some(Command::Profile(command)) => on_runtime(async move { commands::profile::run(&session, &command).await }),
         Some(Command::Inspect(args)) => on_runtime(async move { commands::inspect::run(&session, &args).await }),
         Some(Command::Shell(args)) => commands::shell::run(&session, &args),
-        None if commands::picker::fits(&session) => {
-            let (global, printer) = (session.global.clone(), session.printer);
-            let Some(words) = on_runtime(async move { commands::picker::run(&session).await })? else { return Ok(()) };
-            let chosen = Cli::try_parse_from([&["amx-schema"], words].concat()).map_err(|error| wrong_call(&error))?;
-            run(Session::new(global, printer)?, chosen.command)
-        }
         None => on_runtime(async move { commands::status::run(&session, &commands::status::Args::default()).await }),
     }
 }

@@ -2,6 +2,8 @@
 
 mod questions;
 
+pub use questions::Numbered;
+
 use crate::error::{Code, Error, Result};
 use comfy_table::{Table, presets};
 use serde::Serialize;
@@ -95,7 +97,8 @@ impl Printer {
                 "give --yes to go ahead",
             ));
         }
-        let asked = dialoguer::Confirm::new().with_prompt(question).default(false).wait_for_newline(true).interact();
+        let asked =
+            dialoguer::Confirm::with_theme(&questions::YesOrNo).with_prompt(question).default(false).wait_for_newline(true).interact();
         asked.map_err(|_| Error::new(Code::Interrupted, "interrupted at the question; nothing was changed", "run the same command again"))
     }
 

@@ -66,7 +66,15 @@ fn the_chooser_is_as_the_documents_show_it() {
 fn enter_alone_takes_the_default_schema_and_a_wrong_answer_is_asked_again() {
     let home = with_config(PROFILES);
     let mut terminal = Terminal::start(&home, &[]);
-    terminal.asks("> ").line("7").shows("give a number from 1 to 3").asks("> ").line("1");
+    terminal
+        .asks("> ")
+        .line("seven")
+        .shows("give a number from 1 to 3")
+        .asks("> ")
+        .line("7")
+        .shows("give a number from 1 to 3")
+        .asks("> ")
+        .line("1");
     terminal.asks("Schema name for the audit table (default: AMX): ").line("no-name").shows("cannot be a schema name");
     terminal.asks("Schema name for the audit table (default: AMX): ").keys(ENTER);
     let (status, screen) = terminal.ends();
@@ -81,6 +89,31 @@ fn a_backend_that_cannot_host_a_store_is_refused() {
     let (status, screen) = terminal.ends();
     assert!(status == 4 && screen.contains("error[external_history_store_unsupported]"), "{status}: {screen}");
     assert!(!home.read("config.yml").contains("history_store"));
+}
+
+#[test]
+fn a_member_gives_a_command_instead_of_a_number() {
+    let (lead, store) = (Home::new(), Store::sqlite());
+    lead.migrated(&store);
+    let home = with_config(&format!("db_profiles: {{prod-pg: {{backend: sqlite, path: {}}}}}\n", &store.url["sqlite://".len()..]));
+    let mut terminal = Terminal::start(&home, &["shell"]);
+    terminal.asks("> ").line("/history-store").shows("[1] prod-pg").asks("> ");
+    terminal.line("/history-store enable --profile prod-pg --schema AMX").shows("✓ History store now points at: ").asks("> ");
+    terminal.line("/disable").asks("Proceed? [y/N]: ").line("y").shows("✓ History store disabled.").asks("> ");
+    terminal.line("/history-store").shows("[1] prod-pg").asks("> ").line("/run sales").shows("that is AMX's own command").asks("> ");
+    terminal.line("/history-store").shows("[1] prod-pg").asks("> ").line("/history show x").shows("error[run_unknown]").asks("> ");
+    terminal.line("/exit");
+    assert_eq!(terminal.ends().0, 0);
+}
+
+#[test]
+fn enter_alone_leaves_the_chooser_with_nothing_changed() {
+    let home = with_config(PROFILES);
+    let mut terminal = Terminal::start(&home, &[]);
+    terminal.asks("> ").keys(ENTER);
+    let (status, screen) = terminal.ends();
+    assert!(status == 0 && screen.contains("Nothing was changed."), "{screen}");
+    assert_eq!(home.read("config.yml"), PROFILES);
 }
 
 #[test]
@@ -101,7 +134,7 @@ fn ctrl_c_at_a_question_ends_in_interrupted() {
     assert!(status == 130 && screen.contains("error[interrupted]"), "{status}: {screen}");
     let home = enabled();
     let mut terminal = Terminal::start(&home, &["disable"]);
-    terminal.asks("Proceed? [y/N] ").keys(CTRL_C);
+    terminal.asks("Proceed? [y/N]: ").keys(CTRL_C);
     let (status, screen) = terminal.ends();
     assert!(status == 130 && screen.contains("error[interrupted]"), "{status}: {screen}");
     assert!(home.read("config.yml").contains("history_store_enabled: true"));
@@ -126,7 +159,7 @@ fn what_was_chosen_is_enabled_and_only_that() {
         terminal.shows("✓ Will create").asks("> ");
         // Everything but enable goes to the active profile still.
         assert!(home.run(&["dump-ddl"]).ok().contains("(SQLite dialect)"));
-        terminal.line("/history-store enable").asks("Proceed? [y/N] ").line("y").shows("✓ History store enabled.").asks("> ");
+        terminal.line("/history-store enable").asks("Proceed? [y/N]: ").line("y").shows("✓ History store enabled.").asks("> ");
         terminal.line("/exit");
         assert_eq!(terminal.ends().0, 0);
         let status = home.run(&["status", "--json"]).json();
@@ -165,7 +198,7 @@ fn disable_is_asked_for_and_no_is_the_default() {
         let home = enabled();
         let mut terminal = Terminal::start(&home, &[]);
         choose(&mut terminal, "Disable", 5);
-        terminal.asks("Proceed? [y/N] ").line(answer);
+        terminal.asks("Proceed? [y/N]: ").line(answer);
         assert_eq!(terminal.ends().0, 0);
         assert!(home.read("config.yml").contains(&format!("history_store_enabled: {then}")));
     }
@@ -177,7 +210,7 @@ fn ddl_is_asked_for_where_the_store_is_there() {
         let home = enabled();
         let mut terminal = Terminal::start(&home, &[]);
         choose(&mut terminal, "Dump DDL", 4);
-        terminal.asks("amx_history_* is there already. Write its DDL all the same? [y/N] ").line(answer);
+        terminal.asks("amx_history_* is there already. Write its DDL all the same? [y/N]: ").line(answer);
         let (status, screen) = terminal.ends();
         assert_eq!((status, screen.contains("CREATE TABLE")), (0, written), "{screen}");
     }
@@ -195,7 +228,7 @@ fn migrate_from_local_asks_as_the_typed_command_does() {
     let home = enabled();
     let mut terminal = Terminal::start(&home, &[]);
     choose(&mut terminal, "Migrate from local", 3);
-    terminal.shows("Found 15 runs in").shows("[y/N]");
+    terminal.shows("Found 15 runs in").shows("[y/N]:");
     std::thread::sleep(std::time::Duration::from_millis(200));
     terminal.line("y");
     let (status, screen) = terminal.ends();
@@ -252,7 +285,7 @@ fn the_wizard_asks_for_each_field_and_hides_the_password() {
     terminal.keys(ENTER);
     terminal.asks("File of the authority's certificates (Enter: the operating system's): ").keys(ENTER);
     terminal.asks("Profile name [default]: ").line("prod-pg");
-    terminal.asks("Test the connection now? [y/N] ").line("y").shows("answers.").asks("> ");
+    terminal.asks("Test the connection now? [y/N]: ").line("y").shows("answers.").asks("> ");
     terminal.line("/db-profiles").asks("> ").line("/exit");
     let (status, screen) = terminal.ends();
     assert_eq!(status, 0);
@@ -280,7 +313,7 @@ fn the_wizard_writes_the_fields_of_the_backend() {
     terminal.asks("File (e.g. /srv/shared.db): ").keys(ENTER).shows("this is needed");
     terminal.asks("File (e.g. /srv/shared.db): ").line("shared.db");
     terminal.asks("Profile name [default]: ").keys(ENTER);
-    terminal.asks("Test the connection now? [y/N] ").keys(ENTER);
+    terminal.asks("Test the connection now? [y/N]: ").keys(ENTER);
     assert_eq!(terminal.ends().0, 0);
     assert_eq!(home.read("config.yml"), "db_profiles:\n  default:\n    backend: sqlite\n    path: shared.db\n");
 }

@@ -1,12 +1,13 @@
 //! No command on a terminal: the chooser of a profile while the store is disabled, else a menu.
 
 use super::migrate_from_local::shown_path;
-use super::{Session, StoreTarget, store_name};
+use super::{Session, StoreTarget, shell, store_name};
 use crate::config::{self, Config, Key};
 use crate::driver::Access;
 use crate::error::{Code, Error, Result};
 use crate::migration::{Engine, MigrationSet};
 use crate::model::Model;
+use crate::printer::Numbered;
 use crate::profile::Profile;
 use crate::report::Silent;
 use crate::store::local::outbox_state;
@@ -18,11 +19,11 @@ pub(crate) fn fits(session: &Session) -> bool {
 }
 
 /// Asks, and gives the command that was chosen in the words of the command line; none where there is nothing more to do.
-pub(crate) async fn run(session: &Session) -> Result<Option<&'static [&'static str]>> {
+pub(crate) async fn run(session: &Session) -> Result<Option<Vec<String>>> {
     let config = session.config()?;
     match config.history_store_enabled()? {
-        true => menu(session, &config).await,
-        false => choose_store(session, &config).map(|()| None),
+        true => Ok(menu(session, &config).await?.map(|words| words.iter().map(|word| word.to_string()).collect())),
+        false => choose_store(session, &config),
     }
 }
 
@@ -97,8 +98,9 @@ async fn is_there(session: &Session, target: &StoreTarget) -> Result<bool> {
     Ok(state.map_or(true, |state| state.exists))
 }
 
-/// Asks for profile and schema, and remembers them for `enable`, which has yet to make the store.
-fn choose_store(session: &Session, config: &Config) -> Result<()> {
+/// Asks for profile and schema, and remembers them for `enable`, which has yet to make the store. Gives a command that was typed instead, as a
+/// member does who knows the lead's profile.
+fn choose_store(session: &Session, config: &Config) -> Result<Option<Vec<String>>> {
     let printer = session.printer;
     let file = shown_path(&session.home.join("history.db"));
     printer.before_question(&format!("History store currently: disabled (per-user local file at {file})."));
@@ -112,7 +114,14 @@ fn choose_store(session: &Session, config: &Config) -> Result<()> {
          Recommended: pick a 'sandbox' / 'metadata' database that all team members can reach.",
     );
     let lines: Vec<String> = profiles.iter().map(|(name, profile)| shown(name, profile)).collect();
-    let index = printer.choose_number(&lines)?;
+    let index = match printer.choose_number(&lines)? {
+        Numbered::Item(index) => index,
+        Numbered::Command(line) => return shell::words(&line).map(Some),
+        Numbered::Nothing => {
+            printer.talk("Nothing was changed.");
+            return Ok(None);
+        }
+    };
     let (name, profile) = profiles.into_iter().nth(index).ok_or_else(|| Error::internal("the profile that was chosen is not there"))?;
     let profile = profile?;
     let dialect = profile.backend.dialect()?;
@@ -134,7 +143,7 @@ fn choose_store(session: &Session, config: &Config) -> Result<()> {
     config::edit(&session.home, &changes)?;
     let first = if dialect.schemas { format!("{}.{RUNS}", schema.given) } else { RUNS.into() };
     printer.data(&format!("✓ Will create {first} / {RESULTS} in {}\n", profile.summary()));
-    Ok(())
+    Ok(None)
 }
 
 fn shown(name: &str, profile: &Result<Profile>) -> String {

@@ -1,4 +1,4 @@
-//! Questions to a person, on stderr. The only place that names dialoguer but for [`Printer::confirm`].
+//! Questions to a person, on stderr.
 
 use super::{Printer, neutral};
 use crate::error::{Code, Error, Result};
@@ -7,6 +7,20 @@ use dialoguer::{Input, Password, Select};
 use secrecy::SecretString;
 use std::fmt;
 use std::io::IsTerminal;
+
+/// Yes or no as the documents show it: `Proceed? [y/N]: y`.
+pub(super) struct YesOrNo;
+
+impl Theme for YesOrNo {
+    fn format_confirm_prompt(&self, f: &mut dyn fmt::Write, prompt: &str, _default: Option<bool>) -> fmt::Result {
+        write!(f, "{prompt} [y/N]: ")
+    }
+
+    fn format_confirm_prompt_selection(&self, f: &mut dyn fmt::Write, prompt: &str, answer: Option<bool>) -> fmt::Result {
+        let answer = answer.map_or("", |yes| if yes { "y" } else { "n" });
+        write!(f, "{prompt} [y/N]: {answer}")
+    }
+}
 
 /// An answer after a bare `> `.
 struct Bare;
@@ -21,6 +35,16 @@ impl Theme for Bare {
     }
 }
 
+/// The answer to a numbered list.
+pub enum Numbered {
+    /// The item with this index.
+    Item(usize),
+    /// A command instead, from its slash on.
+    Command(String),
+    /// Just Enter.
+    Nothing,
+}
+
 impl Printer {
     /// Whether a person sits at both ends, so that a menu makes sense.
     pub fn is_interactive(&self) -> bool {
@@ -32,23 +56,24 @@ impl Printer {
         self.stderr(text);
     }
 
-    /// Asks for the number of one of the items, which are counted from 1, and gives its index.
+    /// Asks for the number of one of the items, which are counted from 1. A command in its slash form is an answer too, and nothing at all.
     ///
     /// # Errors
     /// `interrupted`.
-    pub fn choose_number(&self, items: &[String]) -> Result<usize> {
+    pub fn choose_number(&self, items: &[String]) -> Result<Numbered> {
         for (index, item) in items.iter().enumerate() {
             self.stderr(&format!("[{}] {}", index + 1, neutral(item)));
         }
         let count = items.len();
-        let index =
-            move |text: &str| text.trim().parse::<usize>().ok().filter(|number| (1..=count).contains(number)).map(|number| number - 1);
-        let good = move |text: &String| match index(text) {
-            Some(_) => Ok(()),
-            None => Err(format!("give a number from 1 to {count}")),
+        let read = move |text: &str| match text.trim() {
+            "" => Some(Numbered::Nothing),
+            command if command.starts_with('/') => Some(Numbered::Command(command.into())),
+            number => number.parse().ok().filter(|number| (1..=count).contains(number)).map(|number| Numbered::Item(number - 1)),
         };
-        let given: String = Input::with_theme(&Bare).validate_with(good).interact_text().map_err(|_| interrupted())?;
-        index(&given).ok_or_else(|| Error::internal("a number that was checked is none"))
+        let good = move |text: &String| read(text).map(drop).ok_or_else(|| format!("give a number from 1 to {count}"));
+        let input = Input::<String>::with_theme(&Bare).allow_empty(true).validate_with(good);
+        let given = input.interact_text().map_err(|_| interrupted())?;
+        Ok(read(&given).unwrap_or(Numbered::Nothing))
     }
 
     /// Lets one of the items be chosen by arrow keys; nothing where the person left with Escape.

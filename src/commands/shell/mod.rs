@@ -93,15 +93,35 @@ fn run_line(session: &Session, line: &str) -> Ended {
             Ok(ended)
         }
         Ok(Asked::Reload { only }) => super::config::reload(session, only.map(|word| &*word.leak())).map(|()| 0),
-        Ok(Asked::OfAmx(command)) => Err(Error::new(
-            Code::Usage,
-            format!("/{command}: that is AMX's own command"),
-            "run it in AMX; this shell has the commands of the shared history store, which /help lists",
-        )),
+        Ok(Asked::OfAmx(command)) => Err(of_amx(&command)),
         Err(error) => Err(error),
     };
     Ended::With(ran.unwrap_or_else(|error| {
         session.printer.error(&error);
         error.code.exit()
     }))
+}
+
+fn of_amx(command: &str) -> Error {
+    Error::new(
+        Code::Usage,
+        format!("/{command}: that is AMX's own command"),
+        "run it in AMX; this shell has the commands of the shared history store, which /help lists",
+    )
+}
+
+/// A line that was typed at a question instead of an answer, as words of our own command line.
+///
+/// # Errors
+/// `usage` where it is no command of ours.
+pub(crate) fn words(line: &str) -> Result<Vec<String>> {
+    match line::read(line)? {
+        Asked::Run { words, only: None } => Ok(words),
+        Asked::OfAmx(command) => Err(of_amx(&command)),
+        _ => Err(Error::new(
+            Code::Usage,
+            "only a command of the history store can be given here",
+            "answer with a number, or with Enter alone",
+        )),
+    }
 }

@@ -1,7 +1,7 @@
 //! What `amx-schema` asks at a terminal: the chooser, the menu, and the wizard of a new profile.
 
 mod common;
-use common::terminal::{CTRL_C, DOWN, ENTER, ESCAPE, Terminal};
+use common::terminal::{CTRL_C, ENTER, ESCAPE, Terminal};
 use common::{HISTORY, Home, Store};
 
 /// The three profiles of the documents.
@@ -34,17 +34,6 @@ fn enabled() -> Home {
     home.write("config.yml", "db_profiles: {team: {backend: sqlite, path: shared.db}}\nactive_db_profile: team\n");
     home.run(&["enable", "--yes"]).ok();
     home
-}
-
-/// Chooses the n-th item of the menu and waits until it is drawn.
-fn choose(terminal: &mut Terminal, label: &str, down: usize) {
-    terminal.shows("What to do:");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    for _ in 0..down {
-        terminal.keys(DOWN);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    terminal.shows(&format!("> {label}")).keys(ENTER);
 }
 
 // --- the chooser
@@ -174,7 +163,7 @@ fn what_was_chosen_is_enabled_and_only_that() {
 fn the_menu_begins_with_status_and_enter_shows_it() {
     let home = enabled();
     let mut terminal = Terminal::start(&home, &[]);
-    choose(&mut terminal, "Status", 0);
+    terminal.choose("Status");
     let (status, screen) = terminal.ends();
     assert_eq!(status, 0);
     snapshot("picker.status", &steady(&home, &screen));
@@ -185,9 +174,7 @@ fn escape_leaves_the_menu_with_nothing_done() {
     let home = enabled();
     let before = home.read("config.yml");
     let mut terminal = Terminal::start(&home, &[]);
-    terminal.shows("What to do:");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    terminal.keys(ESCAPE);
+    terminal.offers("What to do:").keys(ESCAPE);
     let (status, _) = terminal.ends();
     assert_eq!((status, home.read("config.yml")), (0, before));
 }
@@ -197,7 +184,7 @@ fn disable_is_asked_for_and_no_is_the_default() {
     for (answer, then) in [("", "true"), ("y", "false")] {
         let home = enabled();
         let mut terminal = Terminal::start(&home, &[]);
-        choose(&mut terminal, "Disable", 5);
+        terminal.choose("Disable");
         terminal.asks("Proceed? [y/N]: ").line(answer);
         assert_eq!(terminal.ends().0, 0);
         assert!(home.read("config.yml").contains(&format!("history_store_enabled: {then}")));
@@ -209,7 +196,7 @@ fn ddl_is_asked_for_where_the_store_is_there() {
     for (answer, written) in [("n", false), ("y", true)] {
         let home = enabled();
         let mut terminal = Terminal::start(&home, &[]);
-        choose(&mut terminal, "Dump DDL", 4);
+        terminal.choose("Dump DDL");
         terminal.asks("amx_history_* is there already. Write its DDL all the same? [y/N]: ").line(answer);
         let (status, screen) = terminal.ends();
         assert_eq!((status, screen.contains("CREATE TABLE")), (0, written), "{screen}");
@@ -218,7 +205,7 @@ fn ddl_is_asked_for_where_the_store_is_there() {
     std::fs::remove_file(home.path("shared.db")).unwrap();
     home.write("shared.db", "");
     let mut terminal = Terminal::start(&home, &[]);
-    choose(&mut terminal, "Dump DDL", 4);
+    terminal.choose("Dump DDL");
     let (status, screen) = terminal.ends();
     assert!(status == 0 && screen.contains("CREATE TABLE") && !screen.contains("all the same"), "{screen}");
 }
@@ -227,10 +214,8 @@ fn ddl_is_asked_for_where_the_store_is_there() {
 fn migrate_from_local_asks_as_the_typed_command_does() {
     let home = enabled();
     let mut terminal = Terminal::start(&home, &[]);
-    choose(&mut terminal, "Migrate from local", 3);
-    terminal.shows("Found 15 runs in").shows("[y/N]:");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    terminal.line("y");
+    terminal.choose("Migrate from local");
+    terminal.shows("Found 15 runs in").offers("[y/N]:").line("y");
     let (status, screen) = terminal.ends();
     assert!(status == 0 && screen.contains("15 runs imported"), "{screen}");
 }
@@ -245,10 +230,8 @@ fn queued_writes_are_flushed_dropped_or_left_as_one_says() {
     )
     .unwrap();
     let mut terminal = Terminal::start(&home, &[]);
-    choose(&mut terminal, "Flush pending", 2);
-    terminal.shows("What to do with the queued write:").shows("  Drop");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    terminal.keys(ENTER);
+    terminal.choose("Flush pending");
+    terminal.shows("  Drop").offers("What to do with the queued write:").keys(ENTER);
     let (status, screen) = terminal.ends();
     assert_eq!(status, 0);
     snapshot("picker.flush-left", &steady(&home, &screen));
@@ -273,16 +256,17 @@ fn the_wizard_asks_for_each_field_and_hides_the_password() {
     let url = url::Url::parse(&store.url).unwrap();
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &["shell"]);
-    terminal.asks("> ").line("/add-db-profile").shows("Database backend:").shows("> postgresql");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    terminal.keys(ENTER).asks("Database host (e.g. db.example.com): ").line(url.host_str().unwrap());
+    terminal
+        .asks("> ")
+        .line("/add-db-profile")
+        .choose("postgresql")
+        .asks("Database host (e.g. db.example.com): ")
+        .line(url.host_str().unwrap());
     terminal.asks("Port [5432]: ").line(&url.port().unwrap().to_string());
     terminal.asks("User: ").line(url.username());
     terminal.asks("Password: ").line(url.password().unwrap_or("x"));
     terminal.asks("Database: ").line(url.path().trim_start_matches('/'));
-    terminal.shows("TLS mode:");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    terminal.keys(ENTER);
+    terminal.offers("TLS mode:").keys(ENTER);
     terminal.asks("File of the authority's certificates (Enter: the operating system's): ").keys(ENTER);
     terminal.asks("Profile name [default]: ").line("prod-pg");
     terminal.asks("Test the connection now? [y/N]: ").line("y").shows("answers.").asks("> ");
@@ -303,14 +287,7 @@ fn the_wizard_asks_for_each_field_and_hides_the_password() {
 fn the_wizard_writes_the_fields_of_the_backend() {
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &["profile", "add"]);
-    terminal.shows("Database backend:");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    for _ in 0..8 {
-        terminal.keys(DOWN);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    terminal.shows("> sqlite").keys(ENTER);
-    terminal.asks("File (e.g. /srv/shared.db): ").keys(ENTER).shows("this is needed");
+    terminal.choose("sqlite").asks("File (e.g. /srv/shared.db): ").keys(ENTER).shows("this is needed");
     terminal.asks("File (e.g. /srv/shared.db): ").line("shared.db");
     terminal.asks("Profile name [default]: ").keys(ENTER);
     terminal.asks("Test the connection now? [y/N]: ").keys(ENTER);
@@ -319,12 +296,25 @@ fn the_wizard_writes_the_fields_of_the_backend() {
 }
 
 #[test]
+fn a_name_that_was_given_is_not_asked_for_and_must_be_free() {
+    let home = with_config("db_profiles: {here: {backend: sqlite, path: a.db}}\n");
+    let (status, screen) = Terminal::start(&home, &["profile", "add", "here"]).ends();
+    assert!(status == 2 && screen.contains("there is a profile `here` already"), "{screen}");
+    let mut terminal = Terminal::start(&home, &["profile", "add", "team"]);
+    terminal.choose("snowflake").asks("Account (e.g. xy12345.eu-west-1): ").line("xy12345.eu-west-1");
+    terminal.asks("User: ").line("u").asks("Password: ").keys(ENTER).asks("File of the private key: ").line("~/key.p8");
+    terminal.asks("Database: ").line("DEV").asks("Warehouse: ").keys(ENTER).asks("Role: ").keys(ENTER);
+    terminal.asks("Test the connection now? [y/N]: ").line("y");
+    let (status, screen) = terminal.ends();
+    assert!(status == 4 && screen.contains("error[backend_not_built]"), "{screen}");
+    assert!(home.run(&["profile", "list"]).ok().contains("xy12345.eu-west-1/DEV"));
+}
+
+#[test]
 fn an_interrupted_wizard_adds_nothing() {
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &["profile", "add"]);
-    terminal.shows("Database backend:");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    terminal.keys(ENTER).asks("Database host (e.g. db.example.com): ").keys(CTRL_C);
+    terminal.choose("postgresql").asks("Database host (e.g. db.example.com): ").keys(CTRL_C);
     let (status, screen) = terminal.ends();
     assert!(status == 130 && screen.contains("error[interrupted]"), "{status}: {screen}");
     assert!(!home.path("config.yml").exists());

@@ -261,9 +261,7 @@ fn ctrl_c_clears_the_line_and_ctrl_d_ends_the_shell() {
 fn ctrl_c_at_a_question_ends_the_command_and_not_the_shell() {
     let home = enabled();
     let mut terminal = at_prompt(&home);
-    terminal.line("/history-store disable").shows("Proceed? [y/N]:");
-    std::thread::sleep(std::time::Duration::from_millis(200));
-    terminal.keys(CTRL_C).shows("error[interrupted]").asks("> ");
+    terminal.line("/history-store disable").asks("Proceed? [y/N]: ").keys(CTRL_C).shows("error[interrupted]").asks("> ");
     terminal.line("/config show | grep history_store_enabled").shows("history_store_enabled: true").asks("> ");
     terminal.line("/exit");
     assert_eq!(terminal.ends().0, 0);

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub enum Command {
     /// List the profiles.
     List(ListArgs),
-    /// Add a profile. Without a name, on a terminal: asks for all of it.
+    /// Add a profile. On a terminal it asks for each field where none is given.
     Add(AddArgs),
     /// Connect with a profile and say whether that works.
     Test(NameArgs),
@@ -79,7 +79,7 @@ struct Removed<'a> {
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::List(args) => list(session, args),
-        Command::Add(args) if args.is_bare() => super::profile_wizard::run(session).await,
+        Command::Add(args) if args.is_bare() => super::profile_wizard::run(session, args.name.as_deref()).await,
         Command::Add(args) => add(session, args),
         Command::Test(args) => test(session, args).await,
         Command::Remove(args) => remove(session, args),
@@ -87,9 +87,9 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
 }
 
 impl AddArgs {
-    /// Whether it was given nothing at all.
+    /// Whether it was given nothing but a name.
     fn is_bare(&self) -> bool {
-        self.name.is_none() && self.backend.is_none() && self.from_url.is_none() && self.set.is_empty()
+        self.backend.is_none() && self.from_url.is_none() && self.set.is_empty()
     }
 }
 

@@ -1,4 +1,4 @@
-//! `profile add` without a name, AMX's `/add-db-profile`: asks for each field of a profile.
+//! `profile add` without a field, AMX's `/add-db-profile`: asks for each of them.
 
 use super::Session;
 use crate::config;
@@ -11,15 +11,22 @@ use secrecy::ExposeSecret;
 /// Fields that few need; who does adds them to config.yml or gives them with --set.
 const RARE: [&str; 4] = ["encrypt", "trust_server_certificate", "ssl_disabled", "tls_trusted_ca_file"];
 
-pub(crate) async fn run(session: &Session) -> Result<()> {
+pub(crate) async fn run(session: &Session, name: Option<&str>) -> Result<()> {
     let printer = session.printer;
     if !printer.is_interactive() {
         return Err(Error::new(
             Code::Usage,
-            "a new profile needs a NAME where there is no terminal to ask on",
+            "a new profile takes its NAME and --backend or --from-url where there is no terminal to ask on",
             "give all of it: profile add NAME --backend postgresql --set host=db.example.com",
         ));
     }
+    let names: Vec<String> = session.config()?.profiles().into_iter().map(|(name, _)| name).collect();
+    let free = |name: &str| match name {
+        "" => Err(wrong("a profile needs a name")),
+        name if names.iter().any(|known| known == name) => Err(wrong(&format!("there is a profile `{name}` already"))),
+        _ => Ok(()),
+    };
+    name.map_or(Ok(()), free)?;
     let Some(backend) = choose_backend(session)? else {
         printer.talk("Nothing was changed.");
         return Ok(());
@@ -30,14 +37,13 @@ pub(crate) async fn run(session: &Session) -> Result<()> {
             given.push(((*field).to_string(), value));
         }
     }
-    let names: Vec<String> = session.config()?.profiles().into_iter().map(|(name, _)| name).collect();
-    let free = |name: &str| match name {
-        "" => Err(wrong("a profile needs a name")),
-        name if names.iter().any(|known| known == name) => Err(wrong("there is a profile of that name already")),
-        _ => Ok(()),
+    let name = match name {
+        Some(name) => name.to_owned(),
+        None => {
+            let suggested = if names.iter().any(|name| name == "default") { "" } else { "default" };
+            printer.ask("Profile name", suggested, true, free)?
+        }
     };
-    let suggested = if names.iter().any(|name| name == "default") { "" } else { "default" };
-    let name = printer.ask("Profile name", suggested, true, free)?;
     let profile = config::add_profile(&session.home, &name, backend, &given)?;
     if profile.has_plain_secret() {
         printer.warn("the password is in plain text in config.yml; `env://NAME` or `file://PATH` in its place keeps it elsewhere");
@@ -126,5 +132,5 @@ async fn test(session: &Session, profile: &Profile) -> Result<()> {
 }
 
 fn wrong(what: &str) -> Error {
-    Error::new(Code::Usage, what, "answer again")
+    Error::new(Code::Usage, what, "give another")
 }

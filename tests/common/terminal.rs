@@ -90,6 +90,29 @@ impl Terminal {
         self
     }
 
+    /// Waits until a menu with this is on the screen, and is ready for keys.
+    #[track_caller]
+    pub fn offers(&mut self, text: &str) -> &mut Terminal {
+        self.shows(text);
+        std::thread::sleep(MOMENT);
+        self
+    }
+
+    /// Goes down to an item of a menu and chooses it.
+    #[track_caller]
+    pub fn choose(&mut self, item: &str) -> &mut Terminal {
+        self.offers(&format!(" {item}"));
+        let marked = format!("> {item}\n");
+        for _ in 0..20 {
+            if self.screen().contains(&marked) {
+                return self.keys(ENTER);
+            }
+            self.keys(DOWN);
+            std::thread::sleep(MOMENT);
+        }
+        panic!("no way to {item:?}:\n{}", self.screen());
+    }
+
     /// Waits until the cursor stands right after this, which is all of its line.
     #[track_caller]
     pub fn asks(&mut self, prompt: &str) -> &mut Terminal {

@@ -112,3 +112,22 @@ async fn query(driver: &mut dyn Driver, dialect: &Dialect, schema: &SchemaName, 
 fn text(value: Option<Value>) -> String {
     value.and_then(Value::into_text).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::Backend;
+    use minijinja::context;
+
+    #[test]
+    fn every_backend_has_its_queries() {
+        for backend in Backend::ALL {
+            let dialect = backend.dialect().unwrap();
+            let schema = dialect.schema_name("AMX").unwrap();
+            for template in ["inspect_schemas.sql", "inspect_tables.sql", "inspect_columns.sql"] {
+                assert!(dialect.render(template, &schema, context! {}).unwrap().starts_with("SELECT "), "{backend}: {template}");
+            }
+            let count = dialect.render("count_rows.sql", &schema, context! { name => "Odd", schemas => dialect.schemas }).unwrap();
+            assert!(count.contains("Odd") && count.contains(&schema.folded) == dialect.schemas, "{backend}: {count}");
+        }
+    }
+}

@@ -119,11 +119,15 @@ fn words(text: String) -> Result<Vec<String>> {
         .map_err(|_| Error::new(Code::Usage, "a quote is not closed", "close it, or write \\' for the character itself"))
 }
 
-/// The parts of a line between the pipes that no quote and no backslash hides.
+/// The parts of a line between the pipes that no quote and no backslash hides, without the comment at its end.
 fn at_pipes(line: &str) -> Vec<String> {
-    let (mut parts, mut quote, mut escaped) = (vec![String::new()], None, false);
-    for c in line.chars() {
+    let (mut parts, mut quote, mut escaped, mut before) = (vec![String::new()], None, false, ' ');
+    // A script may have been written on Windows.
+    for c in line.trim_end_matches(['\r', '\n']).chars() {
+        let first = before.is_whitespace() || before == '|';
+        before = if escaped { '\\' } else { c };
         match (escaped, quote, c) {
+            (false, None, '#') if first => break,
             (false, None, '|') => {
                 parts.push(String::new());
                 continue;
@@ -212,9 +216,11 @@ mod tests {
 
     #[test]
     fn blank_lines_and_comments_ask_for_nothing() {
-        for line in ["", "   ", "# a comment"] {
+        for line in ["", "   ", "# a comment", "  # it's a | pipe", "\r\n"] {
             assert_eq!(read(line).unwrap(), Asked::Nothing, "{line}");
         }
+        assert_eq!(run("/history list --limit 5 # it's | few\r\n").0, "history list --limit 5");
+        assert_eq!(run("/history show a#b \\#c '#d'").0, "history show a#b #c #d");
     }
 
     #[test]

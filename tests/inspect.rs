@@ -1,6 +1,7 @@
 //! `inspect` on every real engine.
 
 mod common;
+use common::role::Role;
 use common::{HISTORY, Home, Store};
 use serde_json::Value;
 
@@ -56,6 +57,20 @@ fn names_that_other_programs_gave_are_counted_as_they_are() {
         store.sql(&format!("CREATE TABLE {quote}{name}{quote} (a INT); INSERT INTO {quote}{name}{quote} VALUES (1), (2);"));
         let inspected = home.on(&store, &["inspect", "--json"]).json();
         assert_eq!(table(&inspected, &format!("Odd {quote} 'name'"))["rows"], 2, "{}", store.backend);
+    }
+}
+
+#[test]
+fn tables_that_this_user_may_not_read_are_listed_without_a_count() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        let home = Home::new();
+        home.migrated(&store);
+        let role = Role::without_rights(&store);
+        role.grant("INSERT");
+        let inspected = home.run(&["inspect", "--json", "--url", &role.url(), "--schema", &store.schema]).json();
+        let runs = table(&inspected, "amx_history_runs");
+        assert_eq!(runs["rows"], Value::Null, "{}", store.backend);
+        assert_eq!(runs["columns"][0]["name"], "run_id", "{}", store.backend);
     }
 }
 

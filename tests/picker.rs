@@ -150,7 +150,14 @@ fn what_was_chosen_is_enabled_and_only_that() {
         assert!(home.run(&["dump-ddl"]).ok().contains("(SQLite dialect)"));
         terminal.line("/history-store enable").asks("Proceed? [y/N]: ").line("y").shows("✓ History store enabled.").asks("> ");
         terminal.line("/exit");
-        assert_eq!(terminal.ends().0, 0);
+        let (ended, screen) = terminal.ends();
+        assert_eq!(ended, 0);
+        if store.backend == "postgresql" {
+            let place = url::Url::parse(&store.url).unwrap();
+            let place = format!("{}:{}{}", place.host_str().unwrap(), place.port().unwrap(), place.path());
+            let screen = steady(&home, &screen).replace(&place, "PLACE").replace(&store.schema, "AMX");
+            snapshot("picker.enable", &screen.replace(&store.schema.to_lowercase(), "amx"));
+        }
         let status = home.run(&["status", "--json"]).json();
         assert_eq!((&status["active_store"], &status["profile"], &status["shared_runs"]), (&"shared".into(), &"team".into(), &0.into()));
         assert!(!home.path("mine.db").exists());

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const ROWS: NonZero<u16> = NonZero::new(100).unwrap();
-const COLUMNS: NonZero<u16> = NonZero::new(110).unwrap();
+const COLUMNS: NonZero<u16> = NonZero::new(160).unwrap();
 /// The longest that a screen is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A prompt is drawn a moment before the terminal is in the mode in which it is answered.
@@ -63,8 +63,9 @@ impl Terminal {
 
     /// The screen without the empty lines at its end.
     pub fn screen(&self) -> String {
-        let text = self.screen.lock().unwrap().screen().contents();
-        text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>().trim_end().to_string() + "\n"
+        let parser = self.screen.lock().unwrap();
+        let rows = parser.screen().rows(0, COLUMNS.get());
+        rows.map(|row| format!("{}\n", row.trim_end())).collect::<String>().trim_end().to_string() + "\n"
     }
 
     /// The line that the cursor is on, up to the cursor.

@@ -473,15 +473,19 @@ impl Dialect {
         if self.is_reserved(given) {
             return refuse(format!("'{shown}' is a reserved word of {}", self.name));
         }
-        let upper = given.to_ascii_uppercase();
-        let of_the_engine = |system: &String| match system.strip_suffix('*') {
-            Some(prefix) => upper.starts_with(prefix),
-            None => upper == *system,
-        };
-        if self.system_schemas.iter().any(of_the_engine) {
+        if self.is_system_schema(given) {
             return refuse(format!("'{shown}' is a {} of {}'s own", self.schema_word, self.name));
         }
         Ok(SchemaName { given: given.into(), folded: self.fold(given) })
+    }
+
+    /// Whether a schema is the engine's own.
+    pub fn is_system_schema(&self, name: &str) -> bool {
+        let upper = name.to_ascii_uppercase();
+        self.system_schemas.iter().any(|system| match system.strip_suffix('*') {
+            Some(prefix) => upper.starts_with(prefix),
+            None => upper == *system,
+        })
     }
 
     /// Whether a name is a reserved word here.
@@ -513,8 +517,12 @@ impl DialectData {
     }
 
     fn ident(&self, name: &str) -> String {
+        self.quoted(&self.folded(name))
+    }
+
+    fn quoted(&self, name: &str) -> String {
         let [open, close] = self.quotes;
-        let doubled = self.folded(name).replace(close, &format!("{close}{close}"));
+        let doubled = name.replace(close, &format!("{close}{close}"));
         format!("{open}{doubled}{close}")
     }
 
@@ -551,7 +559,7 @@ fn embedded(path: &str) -> Option<String> {
 }
 
 /// The templates of one backend: its own folder first, then `base/`. In them
-/// `ident(name)`, `folded(name)`, `lit(text)`, `table(name)`, `contains(text, part)` and `p(n)` write names, text and bound values as the engine
+/// `ident(name)`, `quoted(name)` (not folded), `folded(name)`, `lit(text)`, `table(name)`, `contains(text, part)` and `p(n)` write names, text and bound values as the engine
 /// wants them.
 fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
@@ -564,6 +572,8 @@ fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result
     environment.add_global("dual", data.dual.clone());
     let dialect = Arc::clone(data);
     environment.add_function("ident", move |name: &str| dialect.ident(name));
+    let dialect = Arc::clone(data);
+    environment.add_function("quoted", move |name: &str| dialect.quoted(name));
     let dialect = Arc::clone(data);
     environment.add_function("folded", move |name: &str| dialect.folded(name));
     let dialect = Arc::clone(data);

@@ -2,15 +2,17 @@
 
 mod ago;
 mod pager;
+mod questions;
 
 pub use ago::ago;
 pub use pager::is_open as pager_is_open;
+pub use questions::Numbered;
 
 use crate::error::{Code, Error, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 use dialoguer::console::{Term, style};
-use secrecy::SecretString;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 /// How much is said, and in which form.
@@ -24,13 +26,19 @@ pub struct Printer {
     pub verbose: u8,
     /// Whether every question is answered yes.
     pub yes: bool,
+    /// Only lines of data that hold this text are written. It is static so that a printer stays a small value that is passed on by copy.
+    pub only: Option<&'static str>,
 }
 
 impl Printer {
-    /// Writes data to stdout, as it is.
+    /// Writes data to stdout, whole lines and as they are.
     pub fn data(&self, text: &str) {
+        let kept: Cow<'_, str> = match self.only {
+            Some(part) => text.split_inclusive('\n').filter(|line| line.contains(part)).collect::<String>().into(),
+            None => text.into(),
+        };
         let mut out = io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = out.write_all(kept.as_bytes()).and_then(|()| out.flush());
         self.after_stdout(written);
     }
 
@@ -102,17 +110,9 @@ impl Printer {
                 "give --yes to go ahead",
             ));
         }
-        let asked = dialoguer::Confirm::new().with_prompt(question).default(false).wait_for_newline(true).interact();
+        let asked =
+            dialoguer::Confirm::with_theme(&questions::YesOrNo).with_prompt(question).default(false).wait_for_newline(true).interact();
         asked.map_err(|_| interrupted())
-    }
-
-    /// Asks for a secret, which is not shown while it is typed. Empty where the answer is just Enter.
-    ///
-    /// # Errors
-    /// `interrupted`.
-    pub fn secret(&self, question: &str) -> Result<SecretString> {
-        let asked = dialoguer::Password::new().with_prompt(question).allow_empty_password(true).interact();
-        asked.map(SecretString::from).map_err(|_| interrupted())
     }
 
     /// A line on stderr. A closed stderr is nobody's loss.

@@ -155,7 +155,8 @@ pub fn amx_word(backend: Backend) -> &'static str {
     }
 }
 
-fn default_port(backend: Backend) -> u16 {
+/// The port of an engine where none is given.
+pub(crate) fn default_port(backend: Backend) -> u16 {
     match backend {
         Backend::MySql => 3306,
         Backend::SqlServer => 1433,
@@ -286,7 +287,8 @@ fn secret_field(backend: Backend) -> Option<&'static str> {
     fields(backend).iter().copied().find(|field| is_secret(field))
 }
 
-fn is_secret(field: &str) -> bool {
+/// Whether a field holds a secret.
+pub(crate) fn is_secret(field: &str) -> bool {
     matches!(field, "password" | "access_token")
 }
 

@@ -98,9 +98,11 @@ fn rendering_knows_no_file_clock_or_environment() {
 }
 
 #[test]
-fn bars_and_printing_are_each_in_one_file() {
+fn bars_questions_and_printing_are_each_in_one_place() {
     for (module, path, code) in sources() {
         assert!(module == "progress" || !code.contains("indicatif"), "{}", path.display());
+        assert!(module == "printer" || !code.contains("dialoguer"), "{}", path.display());
+        assert!(path.ends_with("shell/editor.rs") || !code.contains("rustyline::"), "{}", path.display());
         for word in ["io::stdout", "io::stderr().lock", "println!"] {
             assert!(module == "printer" || !code.contains(word), "{} uses {word}", path.display());
         }

@@ -4,7 +4,7 @@ mod common;
 use amx_schema::history::time_text;
 use chrono::{TimeDelta, Utc};
 use common::files::{edit, own};
-use common::terminal::Size;
+use common::typescript::Size;
 use common::{HISTORY, Home, Store};
 
 const ALICE: &str = "run_2026-05-03_15-44-002";

@@ -1,7 +1,7 @@
 //! Long output in a terminal goes through the user's pager.
 
 mod common;
-use common::terminal::{Size, on_terminal};
+use common::typescript::{Size, on_terminal};
 use common::{HISTORY, Home, Ran};
 use std::process::{Command, Stdio};
 

@@ -27,6 +27,7 @@ const COMMANDS: &[(&str, Result<&[&str], &str>)] = &[
     ("history export", Ok(&["history-export", "history-export-file"])),
     ("history list", Ok(&["history-list"])),
     ("history show", Ok(&["history-show"])),
+    ("inspect", Ok(&["inspect"])),
     ("man", Err("a page for man")),
     ("migrate", Ok(&["migrate", "migrate-dry-run"])),
     ("migrate lock release", Ok(&["migrate-lock"])),
@@ -42,6 +43,7 @@ const COMMANDS: &[(&str, Result<&[&str], &str>)] = &[
     ("session new", Ok(&["session-new"])),
     ("session resume", Ok(&["session-show"])),
     ("session show", Ok(&["session-show"])),
+    ("shell", Err("the documents of the commands that it runs")),
     ("status", Ok(&["status"])),
 ];
 
@@ -143,6 +145,8 @@ fn without_a_store(seen: &mut Seen) {
     seen.run("status", 0, &home, &["status"]);
     seen.run("config-show", 0, &home, &["config", "show"]);
     seen.run("profile-list", 0, &home, &["profile", "list"]);
+    home.write("empty.db", "");
+    seen.run("inspect", 0, &home, &["inspect", "--url", &format!("sqlite://{}", home.path("empty.db").display())]);
     seen.run("disable", 0, &home, &["disable"]);
     seen.run("history-list", 0, &home, &["history", "list"]);
     seen.refused(2, &home, &["history", "show", "run_1"]);
@@ -384,6 +388,10 @@ fn a_store_differs(seen: &mut Seen, store: &Store) {
         _ => "DROP INDEX ix_amx_history_runs_landing; ALTER TABLE amx_history_runs ADD COLUMN stage VARCHAR(9);",
     });
     seen.on("diff", 3, &Home::new(), store, &["diff"]);
+    store.sql("CREATE VIEW busy AS SELECT who FROM amx_history_runs;");
+    let inspected = seen.on("inspect", 0, &Home::new(), store, &["inspect"]);
+    assert!(inspected["tables"].as_array().unwrap().iter().any(|table| table["rows"].as_i64() > Some(0)), "{inspected}");
+    store.sql("DROP VIEW busy;");
     store.sql(
         "DROP TABLE amx_history_results; INSERT INTO amx_history_ledger (version, name, applied_on, checksum) VALUES (99, 'l', 'x', '1');",
     );

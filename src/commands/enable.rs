@@ -75,9 +75,13 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
     session.printer.result(&outcome, |outcome| shown(outcome, &store, &place))
 }
 
-/// The database to enable: as for every command, but that the enabled store does not stand in for the active profile where one is named.
+/// The database to enable: as for every command, but that a profile that was chosen in the picker counts before the store is enabled too, and
+/// that the enabled store does not stand in for the active profile where one is named.
 fn target(session: &Session, config: &Config) -> Result<StoreTarget> {
-    let target = session.target_in(config)?;
+    let target = match config.history_store_profile()? {
+        Some(chosen) if !session.names_database() => session.target_at(config, config.profile(&chosen)?, false)?,
+        _ => session.target_in(config)?,
+    };
     if session.global.schema.is_none() && target.explicit {
         // Another database than the enabled one: its schema's name says nothing about this one.
         let same = target.profile.name.is_some() && target.profile.name == config.history_store_profile()?;

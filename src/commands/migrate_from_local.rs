@@ -205,7 +205,7 @@ fn outcome(report: &Report, on_conflict: OnConflict) -> Result<()> {
 }
 
 /// A path as people write it, with `~` for their home.
-fn shown_path(path: &Path) -> String {
+pub(crate) fn shown_path(path: &Path) -> String {
     let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf());
     match home.and_then(|home| path.strip_prefix(home).ok().map(Path::to_path_buf)) {
         Some(rest) => format!("~/{}", rest.display()),

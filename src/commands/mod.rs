@@ -9,13 +9,17 @@ pub mod enable;
 pub mod flush_pending;
 pub mod generate;
 pub mod history;
+pub mod inspect;
 pub mod man;
 pub mod migrate;
 pub mod migrate_from_local;
+pub mod picker;
 pub mod profile;
+mod profile_wizard;
 pub mod pull_from_shared;
 pub mod record;
 pub mod session;
+pub mod shell;
 pub mod status;
 
 use crate::cli::Global;
@@ -107,7 +111,7 @@ impl Session {
 
     /// [`Session::target`] by a configuration that is loaded already.
     pub fn target_in(&self, config: &Config) -> Result<StoreTarget> {
-        let explicit = self.global.url.is_some() || self.global.profile.is_some();
+        let explicit = self.names_database();
         let profile = match (&self.global.url, &self.global.profile) {
             (_, Some(name)) => config.profile(name)?,
             (Some(url), None) => Profile::from_url(url.expose_secret())?,
@@ -120,13 +124,18 @@ impl Session {
                 config.profile(&name)?
             }
         };
+        self.target_at(config, profile, explicit)
+    }
+
+    /// That database, with the schema as for every command.
+    pub(crate) fn target_at(&self, config: &Config, profile: Profile, explicit: bool) -> Result<StoreTarget> {
         let schema = self.schema_in(config, profile.backend)?;
         Ok(StoreTarget { profile, schema, explicit })
     }
 
     /// The shared store to work with; nothing where none is enabled and none is named.
     pub fn shared_in(&self, config: &Config) -> Result<Option<StoreTarget>> {
-        match self.global.url.is_some() || self.global.profile.is_some() || config.history_store_enabled()? {
+        match self.names_database() || config.history_store_enabled()? {
             true => self.target_in(config).map(Some),
             false => Ok(None),
         }
@@ -140,6 +149,11 @@ impl Session {
         self.shared_in(&self.config()?)?.ok_or_else(|| {
             Error::new(Code::StoreMissing, "no shared store is enabled", "run `amx-schema enable`, or name a store with --profile or --url")
         })
+    }
+
+    /// Whether `--profile` or `--url` names a database.
+    pub fn names_database(&self) -> bool {
+        self.global.url.is_some() || self.global.profile.is_some()
     }
 
     /// The schema to work in: `--schema`, else the enabled store's, else the model's own.

@@ -4,6 +4,7 @@ pub mod amx_cli;
 mod amx_json;
 mod amx_sessions;
 pub mod cache;
+pub mod inspect;
 pub mod local;
 pub mod outbox;
 pub mod own_file;

@@ -12,6 +12,7 @@ pub mod role;
 pub mod rows;
 pub mod shop;
 pub mod terminal;
+pub mod typescript;
 pub mod user;
 
 use amx_schema::error::Error;

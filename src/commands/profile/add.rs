@@ -10,15 +10,15 @@ use crate::secret::SecretRef;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-/// Add a profile.
+/// Add a profile. On a terminal it asks for each field where none is given.
 ///
 /// A password that is in no argument is asked for on a terminal.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Name of the profile.
-    name: String,
+    name: Option<String>,
     /// Backend, such as postgresql.
-    #[arg(long, value_name = "BACKEND", required_unless_present = "from_url", conflicts_with = "from_url")]
+    #[arg(long, value_name = "BACKEND", conflicts_with = "from_url")]
     backend: Option<String>,
     /// Take everything from a URL.
     #[arg(long, value_name = "URL")]
@@ -41,22 +41,41 @@ struct Added<'a> {
     added: bool,
 }
 
+impl Args {
+    /// Whether it was given nothing but a name.
+    pub(super) fn is_bare(&self) -> bool {
+        self.backend.is_none() && self.from_url.is_none() && self.set.is_empty() && !self.keyring && !self.secret.is_given()
+    }
+
+    /// The name that was given.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
 pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
+    let (Some(name), true) = (args.name.as_deref(), args.backend.is_some() || args.from_url.is_some()) else {
+        return Err(Error::new(
+            Code::Usage,
+            "a new profile takes its NAME and --backend or --from-url",
+            "see `amx-schema profile add --help`",
+        ));
+    };
     let (backend, fields) = given(args)?;
-    let profile = Profile::from_fields(Some(&args.name), backend, &fields, &session.home)?;
-    config::can_add_profile(&session.home, &args.name)?;
-    let secret = secret(session, args, &profile)?;
-    let add = |fields: &[(String, Scalar)]| config::add_profile(&session.home, &args.name, backend, fields);
+    let profile = Profile::from_fields(Some(name), backend, &fields, &session.home)?;
+    config::can_add_profile(&session.home, name)?;
+    let secret = secret(session, args, name, &profile)?;
+    let add = |fields: &[(String, Scalar)]| config::add_profile(&session.home, name, backend, fields);
     let profile = match (secret, profile.secret_field()) {
         (Some(secret), Some(field)) if args.keyring => {
-            into_keyring(session, (&args.name, field), &secret, false, |reference| add(&with(fields, field, &reference.to_string())))?
+            into_keyring(session, (name, field), &secret, false, |reference| add(&with(fields, field, &reference.to_string())))?
         }
         (Some(secret), Some(field)) => add(&with(fields, field, secret.expose_secret()))?,
         _ => add(&fields)?,
     };
     session.warn_of_plain_secret(&profile);
     let place = profile.secret.as_ref().map(SecretRef::place);
-    let added = Added { name: &args.name, backend: profile.backend.word(), secret: place, added: true };
+    let added = Added { name, backend: profile.backend.word(), secret: place, added: true };
     session.printer.result(&added, |_| match place {
         Some("keyring") if args.keyring => format!("✓ Profile {profile} added, its secret in the keyring."),
         _ => format!("✓ Profile {profile} added."),
@@ -89,7 +108,7 @@ fn with(mut fields: Vec<(String, Scalar)>, field: &str, text: &str) -> Vec<(Stri
 }
 
 /// The secret itself, wherever it comes from; none where there is none, or where the fields hold a reference to it.
-fn secret(session: &Session, args: &Args, profile: &Profile) -> Result<Option<SecretString>> {
+fn secret(session: &Session, args: &Args, name: &str, profile: &Profile) -> Result<Option<SecretString>> {
     let wrong = |what: &str, hint: &str| Error::new(Code::Usage, what, hint);
     let Some(field) = profile.secret_field() else {
         return match args.keyring || args.secret.given()?.is_some() {
@@ -107,7 +126,7 @@ fn secret(session: &Session, args: &Args, profile: &Profile) -> Result<Option<Se
         (Some(_), None) => None,
         // A key file stands for a password.
         (None, None) if profile.field("private_key_path").is_some() => None,
-        (None, None) => SecretArgs::typed(session, &format!("{field} of {} (Enter for none)", args.name))?,
+        (None, None) => SecretArgs::typed(session, &format!("{field} of {} (Enter for none)", name))?,
     };
     match found {
         None if args.keyring => Err(wrong("--keyring has no password to store", "give it with --password-stdin")),

@@ -2,9 +2,17 @@
 
 use crate::commands::Session;
 use crate::error::Result;
-use crate::printer::table;
+use crate::printer::{neutral, table};
 use crate::profile::Profile;
 use serde::Serialize;
+
+/// List the profiles.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only their names, on one line.
+    #[arg(long)]
+    names: bool,
+}
 
 #[derive(Serialize)]
 struct Listed {
@@ -16,7 +24,7 @@ struct Listed {
     error: Option<String>,
 }
 
-pub(crate) fn run(session: &Session) -> Result<()> {
+pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
     let config = session.config()?;
     let active = config.active_db_profile()?;
     let store = config.history_store_profile()?.filter(|_| config.history_store_enabled().unwrap_or(false));
@@ -32,6 +40,9 @@ pub(crate) fn run(session: &Session) -> Result<()> {
     session.printer.result(&profiles, |profiles| {
         if profiles.is_empty() {
             return "There is no profile yet; add one with `amx-schema profile add`.".into();
+        }
+        if args.names {
+            return profiles.iter().map(|profile| neutral(&profile.name)).collect::<Vec<_>>().join("  ");
         }
         let row = |profile: &Listed| {
             let marks = [profile.active.then_some("active"), profile.shared_store.then_some("shared store")];

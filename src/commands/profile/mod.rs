@@ -13,8 +13,7 @@ use crate::error::Result;
 /// Look at and change the profiles of config.yml.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// List the profiles.
-    List,
+    List(list::Args),
     Add(add::Args),
     /// Connect with a profile and say whether that works.
     Test(NameArgs),
@@ -32,7 +31,8 @@ pub struct NameArgs {
 
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
-        Command::List => list::run(session),
+        Command::List(args) => list::run(session, args),
+        Command::Add(args) if args.is_bare() => super::profile_wizard::run(session, args.name()).await,
         Command::Add(args) => add::run(session, args),
         Command::Test(args) => test::run(session, args).await,
         Command::ToKeyring(args) => to_keyring::run(session, args),

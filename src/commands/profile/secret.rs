@@ -3,7 +3,7 @@
 use crate::commands::Session;
 use crate::error::{Code, Error, Result};
 use crate::secret::{self, SecretRef, keyring};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 /// How a secret is given other than by an argument, which every user of the machine may see.
 #[derive(Debug, clap::Args)]
@@ -14,6 +14,11 @@ pub struct SecretArgs {
 }
 
 impl SecretArgs {
+    /// Whether a secret is given this way.
+    pub fn is_given(&self) -> bool {
+        self.password_stdin
+    }
+
     /// The secret that stdin gives, where it was asked to.
     pub fn given(&self) -> Result<Option<SecretString>> {
         if !self.password_stdin {
@@ -29,8 +34,7 @@ impl SecretArgs {
         if session.printer.yes || !session.printer.can_ask() {
             return Ok(None);
         }
-        let secret = session.printer.secret(question)?;
-        Ok(Some(secret).filter(|secret| !secret.expose_secret().is_empty()))
+        session.printer.ask_secret(question)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `enable`
 
-use super::{Session, StoreTarget, store_name};
+use super::{Session, StoreTarget, migrate_from_local, pull_from_shared, store_name};
 use crate::config::{self, Config, Key};
 use crate::dialect::Backend;
 use crate::driver::{Access, Driver};
@@ -11,6 +11,7 @@ use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::render::{Effect, Step};
 use crate::store::local::LocalStore;
+use crate::store::outbox::Place;
 use crate::store::shared::SharedStore;
 use serde::Serialize;
 use std::time::Duration;
@@ -54,7 +55,12 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
     };
     let profile = remember(session, &config, &target)?;
     let mut store = SharedStore::new(driver.as_mut(), set.dialect, &target.schema);
-    let installation = LocalStore::open(&session.home)?.installation()?;
+    let mut local = LocalStore::open(&session.home)?;
+    let installation = local.installation()?;
+    if let Some(store_id) = store.store_id().await? {
+        // What is recorded before the next contact is for this store, and for no other.
+        local.learn(&Place { name: format!("{profile} {}", target.schema.given), ..target.place() }, &store_id)?;
+    }
     let teammates = store.teammates(&installation).await?;
     let local_runs_not_shared = not_shared(session, &mut store).await?;
     driver.close().await;
@@ -72,7 +78,24 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
     };
     let store = store_name(&target.schema, target.profile.backend)?;
     let place = target.profile.summary();
-    session.printer.result(&outcome, |outcome| shown(outcome, &store, &place))
+    session.printer.result(&outcome, |outcome| shown(outcome, &store, &place))?;
+    offer(session, &target, &mut local, &outcome).await
+}
+
+/// Offers what one does next. Whoever answers every question yes has asked for the store, and not for this.
+async fn offer(session: &Session, target: &StoreTarget, local: &mut LocalStore, outcome: &Outcome) -> Result<()> {
+    if !session.printer.is_interactive() || session.printer.yes {
+        return Ok(());
+    }
+    let theirs: i64 = outcome.teammates.iter().map(|mate| mate.runs).sum();
+    if theirs > 0 && session.printer.confirm(&format!("Pull the {theirs} runs that are there into the local cache?"))? {
+        let report = pull_from_shared::pull(session, target, local, false).await?;
+        session.printer.result(&report, pull_from_shared::shown)?;
+    }
+    if outcome.local_runs_not_shared > 0 {
+        return migrate_from_local::run(session, &migrate_from_local::Args::default()).await;
+    }
+    Ok(())
 }
 
 /// The database to enable: as for every command, but that a profile that was chosen in the picker counts before the store is enabled too, and

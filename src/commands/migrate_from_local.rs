@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// Copy this machine's runs into the shared store. The local file is kept as it is.
 ///
 /// Run it again at any time: what is there already is left alone, what changed since is brought up to date.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub struct Args {
     /// Read this history file instead of the home folder's.
     #[arg(long, value_name = "FILE")]

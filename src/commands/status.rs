@@ -3,10 +3,13 @@
 use super::{Session, StoreTarget, store_name};
 use crate::driver::Access;
 use crate::error::{Code, Error, Result};
+use crate::history::time_from_text;
 use crate::migration::{Engine, MigrationSet};
+use crate::printer::{ago, neutral};
 use crate::report::Silent;
 use crate::store::outbox::outbox_state;
 use crate::store::shared::SharedStore;
+use chrono::Utc;
 use serde::Serialize;
 
 /// Show which store is in use and how it stands. Changes nothing.
@@ -30,8 +33,11 @@ struct Status {
     outbox_depth: u64,
     outbox_quarantined: u64,
     outbox_last_attempt: Option<String>,
+    outbox_oldest: Option<String>,
+    outbox_last_error: Option<String>,
     local_runs: u64,
     shared_runs: Option<i64>,
+    stale_statistics: Vec<String>,
     home: String,
     #[serde(skip)]
     store: Option<String>,
@@ -50,6 +56,8 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         outbox_depth: outbox.depth,
         outbox_quarantined: outbox.quarantined,
         outbox_last_attempt: outbox.last_attempt,
+        outbox_oldest: outbox.oldest,
+        outbox_last_error: outbox.last_error,
         home: session.home.display().to_string(),
         ..Status::default()
     };
@@ -99,6 +107,7 @@ async fn ask(session: &Session, target: &StoreTarget, status: &mut Status) -> Re
         let mut store = SharedStore::new(driver.as_mut(), set.dialect, &target.schema);
         status.store_id = store.store_id().await?;
         status.shared_runs = Some(store.count_runs().await?);
+        status.stale_statistics = store.stale_statistics().await?;
     }
     driver.close().await;
     Ok(())
@@ -131,6 +140,19 @@ fn shown(status: &Status) -> String {
         0 => String::new(),
         count => format!(", {count} in quarantine"),
     };
-    lines.push(format!("Outbox:        {} queued{quarantined}", status.outbox_depth));
+    let age = |time: &Option<String>| time.as_deref().and_then(time_from_text).map(|then| ago(Utc::now(), then));
+    let oldest = age(&status.outbox_oldest).map(|age| format!(", the oldest {age}")).unwrap_or_default();
+    let last = age(&status.outbox_last_attempt).map(|age| format!(", last tried {age}")).unwrap_or_default();
+    lines.push(format!("Outbox:        {} queued{quarantined}{oldest}{last}", status.outbox_depth));
+    if let Some(error) = &status.outbox_last_error {
+        lines.push(format!("Last failure:  {}", neutral(error)));
+    }
+    if status.outbox_depth > 0 {
+        lines.push("               `amx-schema flush-pending` sends what is queued once the database is healthy".into());
+    }
+    if !status.stale_statistics.is_empty() {
+        let analyze: Vec<String> = status.stale_statistics.iter().map(|table| format!("ANALYZE {table};")).collect();
+        lines.push(format!("Statistics:    stale, which makes lists slow: run {}", analyze.join(" ")));
+    }
     lines.join("\n")
 }

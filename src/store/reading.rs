@@ -144,7 +144,7 @@ impl Reading {
                 break;
             }
         }
-        listed.sort_by(|left, right| key(&right.stored).cmp(&key(&left.stored)));
+        listed.sort_by_key(|run| std::cmp::Reverse(key(&run.stored)));
         listed.truncate(limit);
         Ok(listed)
     }

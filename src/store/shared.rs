@@ -4,7 +4,8 @@ use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Load, Op, Row, Value};
 use crate::error::{Code, Error, Result};
 use crate::history::{Attribution, Run, RunResult, State};
-use crate::model::Kind;
+use crate::model::{Kind, Model};
+use crate::render::Renderer;
 use chrono::{DateTime, Utc};
 use minijinja::context;
 use std::collections::BTreeMap;
@@ -198,7 +199,7 @@ impl<'a> SharedStore<'a> {
             match self.driver.execute(&sql, &[uuid::Uuid::new_v4().to_string().into()]).await {
                 // InnoDB ends one of two that look for the same missing row, to break their deadlock.
                 Err(error) if error.kind == ErrorKind::Serialisation && tried < MINT_TRIES => {}
-                Err(error) if error.kind != ErrorKind::Duplicate => return Err(error.into()),
+                Err(error) if error.kind != ErrorKind::Duplicate => return Err(self.refused(error)),
                 _ => break,
             }
         }
@@ -220,7 +221,7 @@ impl<'a> SharedStore<'a> {
         let sql = self.sql("queries/add_origin.sql", context! {})?;
         match self.driver.execute(&sql, &[origin.into(), epoch.into(), hostname.into(), created_by.into()]).await {
             // Another process of this machine was faster.
-            Err(error) if error.kind != ErrorKind::Duplicate => Err(error.into()),
+            Err(error) if error.kind != ErrorKind::Duplicate => Err(self.refused(error)),
             _ => Ok(()),
         }
     }
@@ -228,8 +229,8 @@ impl<'a> SharedStore<'a> {
     /// Marks that an installation's count was set back.
     pub async fn renew_epoch(&mut self, origin: &str, from: &str, to: &str) -> Result<()> {
         let sql = self.sql("queries/renew_epoch.sql", context! {})?;
-        self.driver.execute(&sql, &[to.into(), origin.into(), from.into()]).await?;
-        Ok(())
+        let renewed = self.driver.execute(&sql, &[to.into(), origin.into(), from.into()]).await;
+        renewed.map(|_| ()).map_err(|error| self.refused(error))
     }
 
     /// The first part of every batch: takes a number, and fails the batch where someone else took one since `from` was read.
@@ -431,6 +432,15 @@ impl<'a> SharedStore<'a> {
         Ok(rows.into_iter().map(run_from).collect())
     }
 
+    /// The tables whose statistics the engine has not kept up with, so that it may choose slow plans; none where it keeps them by itself.
+    pub async fn stale_statistics(&mut self) -> Result<Vec<String>> {
+        if self.sql("queries/stale_statistics.sql", context! {})?.is_empty() {
+            return Ok(vec![]);
+        }
+        let rows = self.query("queries/stale_statistics.sql", context! {}, &[], &[Kind::Text]).await?;
+        Ok(rows.into_iter().flatten().filter_map(Value::into_text).map(|name| self.dialect.table(self.schema, &name)).collect())
+    }
+
     /// How many runs there are.
     pub async fn count_runs(&mut self) -> Result<i64> {
         let rows = self.query("queries/count_runs.sql", context! {}, &[], &[Kind::Integer]).await?;
@@ -454,20 +464,42 @@ impl<'a> SharedStore<'a> {
 
     async fn query(&mut self, template: &str, context: minijinja::Value, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
         let sql = self.sql(template, context)?;
-        self.driver.query(&sql, params, kinds).await.map_err(refused)
+        self.driver.query(&sql, params, kinds).await.map_err(|error| refused(error, self.dialect, self.schema, Privilege::Read))
+    }
+
+    /// What the store says to a write, with the privilege that it takes.
+    fn refused(&self, error: DriverError) -> Error {
+        refused(error, self.dialect, self.schema, Privilege::Write)
     }
 }
 
-/// A driver's error, with the privilege that reading takes.
-fn refused(error: DriverError) -> Error {
-    match error.kind {
-        ErrorKind::Denied => Error::new(
-            Code::PermissionDenied,
-            format!("the database user may not read the store: {}", error.message),
-            "ask for SELECT on the store's tables; `amx-schema dump-ddl` ends with the GRANT statements",
-        ),
-        _ => error.into(),
+/// What a statement takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privilege {
+    /// What a reader has: SELECT.
+    Read,
+    /// What a member has: SELECT, INSERT and UPDATE.
+    Write,
+}
+
+/// A driver's error; where a privilege is missing, with the statements that grant it.
+pub fn refused(error: DriverError, dialect: &Dialect, schema: &SchemaName, privilege: Privilege) -> Error {
+    if error.kind != ErrorKind::Denied {
+        return error.into();
     }
+    let (may_not, grantee) = match privilege {
+        Privilege::Read => ("read", "<reader>"),
+        Privilege::Write => ("write to", "<member>"),
+    };
+    let message = format!("the database user may not {may_not} the store: {}", error.message);
+    let granted = Model::embedded().and_then(|model| Renderer { dialect, schema }.grants(&model)).unwrap_or_default();
+    let grants: Vec<String> =
+        granted.into_iter().filter(|line| line.contains(grantee)).map(|line| line.replace(grantee, "<user>")).collect();
+    let hint = match grants.is_empty() {
+        true => "check the owner and the mode of the file and of its folder".into(),
+        false => format!("have the DBA run: {};", grants.join("; ")),
+    };
+    Error::new(Code::PermissionDenied, message, hint)
 }
 
 pub(super) fn names(columns: &[(&str, Kind)]) -> Vec<String> {

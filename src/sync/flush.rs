@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::report::Reporter;
 use crate::store::local::{Durability, LocalStore};
 use crate::store::outbox::{Entry, Place};
-use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredResult, StoredRun};
+use crate::store::shared::{self, Privilege, RESULTS, RUNS, SharedStore, Stamp, StoredResult, StoredRun};
 use crate::store::source::Person;
 use crate::store::write::{Applied, RunRows, Write};
 use futures_util::{StreamExt, stream};
@@ -278,6 +278,7 @@ impl<'a> Link<'a> {
                     self.again(entries, &mut waiting, &mut tries).await?;
                 }
                 Failure::Overtaken if tries < OVERTAKEN_TRIES => self.again(entries, &mut waiting, &mut tries).await?,
+                Failure::Database(error) => return Err(shared::refused(error, self.dialect, self.schema, Privilege::Write)),
                 failure => return Err(failure.into()),
             }
         }

@@ -11,7 +11,7 @@ use crate::history::{BadRow, Run, RunResult};
 use crate::report::Reporter;
 use crate::store::local::{Known, LocalStore, Sent};
 use crate::store::outbox::Place;
-use crate::store::shared::{self, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
+use crate::store::shared::{self, Privilege, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
 use crate::store::source::{Person, Source};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -572,7 +572,12 @@ impl<'a> Work<'a> {
                 Failure::Source(error) => error.code == Code::Locked,
             };
         let pause = tries.pause(&failure).filter(|_| may_pass);
-        let Some(pause) = pause else { return Err(failure.into()) };
+        let Some(pause) = pause else {
+            return Err(match failure {
+                Failure::Database(error) => shared::refused(error, self.import.dialect, self.import.schema, Privilege::Write),
+                failure => failure.into(),
+            });
+        };
         tokio::time::sleep(pause).await;
         if broke(&failure) {
             self.import.reporter.warn("the line to the database broke; connecting again");

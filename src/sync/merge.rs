@@ -8,9 +8,10 @@ use std::hash::{Hash, Hasher};
 use xxhash_rust::xxh3::Xxh3;
 
 /// What to do with a run whose id is taken by another owner's run with other content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum OnConflict {
     /// Leave it out, list it, and end with an error after all the others.
+    #[default]
     Fail,
     /// Leave it out and list it.
     Skip,

@@ -206,7 +206,10 @@ async fn fits(connection: &mut MySqlConnection, bytes: usize) -> Result<(), Driv
 fn fold(error: sqlx::Error) -> DriverError {
     let native = error.as_database_error().and_then(|database| database.try_downcast_ref::<MySqlDatabaseError>());
     let kind = match (&error, native.map(MySqlDatabaseError::number)) {
-        (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed, _) => ErrorKind::Unreachable,
+        // What is no message of the protocol is a line that broke.
+        (sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed, _) => {
+            ErrorKind::Unreachable
+        }
         (sqlx::Error::Tls(_), _) => ErrorKind::Tls,
         (_, Some(number)) => match number {
             1044 | 1142 | 1143 | 1227 | 1370 => ErrorKind::Denied,

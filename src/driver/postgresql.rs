@@ -237,7 +237,8 @@ fn encode(data: &mut Vec<u8>, value: &Value) -> Result<(), DriverError> {
 /// Folds what sqlx says. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn fold(error: sqlx::Error) -> DriverError {
     let kind = match &error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => ErrorKind::Unreachable,
+        // What is no message of the protocol is a line that broke: a server that hangs up on the first packet reads as a zero byte.
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => ErrorKind::Unreachable,
         sqlx::Error::Tls(_) => ErrorKind::Tls,
         sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
             "42501" => ErrorKind::Denied,

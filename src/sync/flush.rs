@@ -215,7 +215,11 @@ impl<'a> Link<'a> {
             let ids = entries.iter().map(|entry| entry.id);
             match landed {
                 true => {
-                    local.write(Durability::Process, |writing| writing.acknowledge(ids))?;
+                    local.write(Durability::Process, |writing| {
+                        writing.acknowledge(ids)?;
+                        // What the store made of them was not noted here, and others may have written on top since.
+                        entries.iter().try_for_each(|entry| writing.mark_edited(&entry.write.run_id))
+                    })?;
                     for entry in &entries {
                         reporter.item(&entry.name(), "ok");
                     }

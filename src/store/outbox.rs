@@ -279,6 +279,13 @@ impl LocalStore {
 }
 
 impl Writing<'_> {
+    /// The store at a place, as far as this machine knows at the moment of the transaction.
+    pub fn destination(&self, place: &str) -> Result<Destination> {
+        let sql = "SELECT store_id FROM local_places WHERE place = ?1";
+        let found = self.transaction.prepare_cached(sql).and_then(|mut known| known.query_row([place], |row| row.get(0)).optional());
+        Ok(Destination { place: place.into(), store_id: self.done(found)? })
+    }
+
     /// Queues a write.
     pub fn enqueue(&self, destination: &Destination, write: &Write, quarantine: Quarantine, reason: Option<&str>) -> Result<i64> {
         let sql = "INSERT INTO local_outbox (store_id, place, run_id, item, body, queued_at, quarantined, last_error)

@@ -326,6 +326,17 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// Makes what is still queued of a run that of the store's owner: the store has the same run, as another installation first wrote it.
+    pub fn adopt(&self, store_id: &str, run_id: &str, own: &str, owner: &str) -> Result<()> {
+        for mut entry in readable(self.entries("run_id = ?1 AND store_id = ?2 AND quarantined < 2", [run_id, store_id])?) {
+            if entry.write.owner == own {
+                entry.write.owner = owner.into();
+                self.execute("UPDATE local_outbox SET body = ?2 WHERE id = ?1", params![entry.id, body(&entry.write)?])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes entries that have landed.
     pub fn acknowledge(&self, ids: impl Iterator<Item = i64>) -> Result<()> {
         for id in ids {

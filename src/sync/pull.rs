@@ -307,8 +307,14 @@ impl Work<'_> {
 fn make_room(writing: &Writing<'_>, destination: &Destination, run_id: &str, run: &StoredRun) -> Result<()> {
     let Some(here) = writing.run(run_id)? else { return Ok(()) };
     let same = here.stamp.origin == run.stamp.origin && here.run.started_at == run.run.started_at;
-    if same || (here.stamp.origin.is_some() && here.run.same_content(&run.run)) {
+    if same {
         return Ok(());
+    }
+    if let Some(own) = here.stamp.origin.as_deref().filter(|_| here.run.same_content(&run.run)) {
+        return match (&destination.store_id, &run.stamp.origin) {
+            (Some(store_id), Some(owner)) => writing.adopt(store_id, run_id, own, owner),
+            _ => Ok(()),
+        };
     }
     match writing.is_own(&here.stamp)? {
         true => writing.quarantine_run(destination, run_id, "the store has another run of that id"),

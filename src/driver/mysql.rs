@@ -208,7 +208,10 @@ fn fold(error: sqlx::Error) -> DriverError {
     let kind = match (&error, native.map(MySqlDatabaseError::number)) {
         // What is wrong with a certificate comes as an I/O error.
         (sqlx::Error::Io(io), _) if io.kind() == std::io::ErrorKind::InvalidData => ErrorKind::Tls,
-        (sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed, _) => ErrorKind::Unreachable,
+        // What is no message of the protocol is a line that broke.
+        (sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed, _) => {
+            ErrorKind::Unreachable
+        }
         (sqlx::Error::Tls(_), _) => ErrorKind::Tls,
         (_, Some(number)) => match number {
             1044 | 1142 | 1143 | 1227 | 1370 => ErrorKind::Denied,

@@ -239,7 +239,8 @@ fn fold(error: sqlx::Error) -> DriverError {
     let kind = match &error {
         // What is wrong with a certificate comes as an I/O error.
         sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => ErrorKind::Tls,
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => ErrorKind::Unreachable,
+        // What is no message of the protocol is a line that broke: a server that hangs up on the first packet reads as a zero byte.
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => ErrorKind::Unreachable,
         sqlx::Error::Tls(_) => ErrorKind::Tls,
         sqlx::Error::Database(database) => match database.code().as_deref().unwrap_or_default() {
             "42501" => ErrorKind::Denied,

@@ -307,6 +307,16 @@ impl Writing<'_> {
         Ok(rows.run.is_some().then_some(rows))
     }
 
+    /// The store at a place, as far as this machine knows at the moment of the transaction.
+    pub fn destination(&self, place: &Place) -> Result<Destination> {
+        let sql = "SELECT store_id FROM local_places WHERE place = ?1 AND address = ?2";
+        let found = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut known| known.query_row([&place.name, &place.address], |row| row.get(0)).optional());
+        Ok(Destination { place: place.name.clone(), store_id: self.done(found)? })
+    }
+
     /// Queues a write.
     pub fn enqueue(&self, destination: &Destination, write: &Write, quarantine: Quarantine, reason: Option<&str>) -> Result<i64> {
         let sql = "INSERT INTO local_outbox (store_id, place, run_id, item, body, queued_at, quarantined, last_error)
@@ -342,6 +352,17 @@ impl Writing<'_> {
             let mut rows = self.rows(run_id, entry.write.objects())?;
             if entry.write.apply(&mut rows, installation) == Applied::Done {
                 self.put_touched(&rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is still queued of a run that of the store's owner: the store has the same run, as another installation first wrote it.
+    pub fn adopt(&self, store_id: &str, run_id: &str, own: &str, owner: &str) -> Result<()> {
+        for mut entry in readable(self.entries("run_id = ?1 AND store_id = ?2 AND quarantined < 2", [run_id, store_id])?) {
+            if entry.write.owner == own {
+                entry.write.owner = owner.into();
+                self.execute("UPDATE local_outbox SET body = ?2 WHERE id = ?1", params![entry.id, body(&entry.write)?])?;
             }
         }
         Ok(())

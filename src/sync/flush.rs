@@ -211,11 +211,23 @@ impl<'a> Link<'a> {
             by_number.entry(entry.landing.unwrap_or_default()).or_default().push(entry);
         }
         for (number, entries) in by_number {
-            let landed = number <= landing.landed && bears(&mut store, &landing.installation, number, &entries).await?;
+            let stored = store.runs(&ids_of(&entries)).await?;
+            let landed = number <= landing.landed && bears(&mut store, &stored, &landing.installation, number, &entries).await?;
             let ids = entries.iter().map(|entry| entry.id);
             match landed {
                 true => {
-                    local.write(Durability::Process, |writing| writing.acknowledge(ids))?;
+                    local.write(Durability::Process, |writing| {
+                        writing.acknowledge(ids)?;
+                        // What the store made of them was not noted here, and others may have written on top since.
+                        for Entry { write, .. } in &entries {
+                            writing.mark_edited(&write.run_id)?;
+                            if let (Some(_), Some(run)) = (&write.run, stored.get(&write.run_id)) {
+                                let owner = run.stamp.origin.as_deref().unwrap_or_default();
+                                writing.adopt(&landing.store_id, &write.run_id, &write.owner, owner)?;
+                            }
+                        }
+                        Ok(())
+                    })?;
                     for entry in &entries {
                         reporter.item(&entry.name(), "ok");
                     }
@@ -298,9 +310,7 @@ impl<'a> Link<'a> {
     /// What the entries make of what the store has now. Nothing is written.
     async fn plan(&mut self, entries: &[Entry], local: &mut LocalStore) -> Result<Plan> {
         let (mut store, landing) = self.parts()?;
-        let ids: BTreeSet<&str> = entries.iter().map(|entry| entry.write.run_id.as_str()).collect();
-        let ids: Vec<&str> = ids.into_iter().collect();
-        let stored = store.runs(&ids).await?;
+        let stored = store.runs(&ids_of(entries)).await?;
         let named = entries.iter().filter(|entry| stored.contains_key(&entry.write.run_id));
         let wanted: BTreeSet<(&str, &str)> =
             named.flat_map(|entry| entry.write.objects().map(|object| (entry.write.run_id.as_str(), object))).collect();
@@ -426,6 +436,9 @@ impl<'a> Link<'a> {
             writing.pass_own(&store_id, &installation, &epoch, landed, number)?;
             for (run_id, rows) in &rows {
                 writing.put_touched(rows)?;
+                if let (Some(own), Some(run)) = (&rows.same_as, &rows.run) {
+                    writing.adopt(&store_id, run_id, own, run.stamp.origin.as_deref().unwrap_or_default())?;
+                }
                 writing.reapply(&store_id, run_id, &installation)?;
             }
             Ok(())
@@ -459,11 +472,20 @@ fn lend_missing(write: &Write, rows: &mut RunRows, local: &mut LocalStore, insta
     Ok(())
 }
 
-/// Whether a row that those entries wrote bears a number of this installation.
-async fn bears(store: &mut SharedStore<'_>, installation: &str, number: i64, entries: &[Entry]) -> Result<bool> {
-    let ours = |stamp: &Stamp| stamp.landing == Some(number) && stamp.writer.as_deref() == Some(installation);
+fn ids_of(entries: &[Entry]) -> Vec<&str> {
     let ids: BTreeSet<&str> = entries.iter().map(|entry| entry.write.run_id.as_str()).collect();
-    let runs = store.runs(&ids.into_iter().collect::<Vec<_>>()).await?;
+    ids.into_iter().collect()
+}
+
+/// Whether a row that those entries wrote bears a number of this installation.
+async fn bears(
+    store: &mut SharedStore<'_>,
+    runs: &BTreeMap<String, StoredRun>,
+    installation: &str,
+    number: i64,
+    entries: &[Entry],
+) -> Result<bool> {
+    let ours = |stamp: &Stamp| stamp.landing == Some(number) && stamp.writer.as_deref() == Some(installation);
     if runs.values().any(|run| ours(&run.stamp)) {
         return Ok(true);
     }

@@ -9,12 +9,12 @@ use crate::error::Result;
 use crate::report::Reporter;
 use crate::store::cache::{Cursor, Put};
 use crate::store::local::{Durability, LocalStore, Writing, hash};
-use crate::store::outbox::{Destination, Place};
+use crate::store::outbox::{Destination, Drainer, Place, busy};
 use crate::store::shared::{Position, SharedStore, Standing, StoredResult, StoredRun};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many of a writer's numbers are read at first.
 const FIRST_WINDOW: i64 = 64;
@@ -22,6 +22,8 @@ const FIRST_WINDOW: i64 = 64;
 const ROWS_PER_WINDOW: usize = 4000;
 /// How many rows are read at once.
 const PAGE: usize = 2000;
+/// How long another process of this machine that sends or pulls is waited for, a window.
+const WAIT: Duration = Duration::from_secs(60);
 
 /// What a pull brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -122,6 +124,12 @@ impl Work<'_> {
         SharedStore::new(self.pull.driver, self.pull.dialect, self.pull.schema)
     }
 
+    /// Waits until no other process of this machine sends or pulls. Whatever the store says is in the cache before another asks: else an older
+    /// row could be put over a newer one.
+    async fn alone(&mut self) -> Result<Drainer> {
+        self.pull.local.drainer(WAIT).await?.ok_or_else(busy)
+    }
+
     async fn everything(&mut self, moved: &[Moved], edited: &[String], all: bool) -> Result<()> {
         let mut total = edited.len() as u64;
         for writer in moved {
@@ -152,6 +160,7 @@ impl Work<'_> {
         let (mut at, mut size) = (moved.from, FIRST_WINDOW);
         while at < moved.to {
             let end = at.saturating_add(size).min(moved.to);
+            let _alone = self.alone().await?;
             let rows = self.window(&moved.writer, at + 1..=end).await?;
             let cursor = Cursor { epoch: moved.epoch.clone(), landing: end };
             self.pull.local.write(Durability::Process, |writing| writing.set_cursor(&self.store_id, &moved.writer, &cursor))?;
@@ -199,6 +208,7 @@ impl Work<'_> {
     async fn edited(&mut self, edited: &[String]) -> Result<()> {
         for ids in edited.chunks(PAGE) {
             let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let _alone = self.alone().await?;
             let runs = self.store().runs(&wanted).await?;
             for run_id in ids {
                 let mut met = BTreeMap::new();
@@ -297,8 +307,14 @@ impl Work<'_> {
 fn make_room(writing: &Writing<'_>, destination: &Destination, run_id: &str, run: &StoredRun) -> Result<()> {
     let Some(here) = writing.run(run_id)? else { return Ok(()) };
     let same = here.stamp.origin == run.stamp.origin && here.run.started_at == run.run.started_at;
-    if same || (here.stamp.origin.is_some() && here.run.same_content(&run.run)) {
+    if same {
         return Ok(());
+    }
+    if let Some(own) = here.stamp.origin.as_deref().filter(|_| here.run.same_content(&run.run)) {
+        return match (&destination.store_id, &run.stamp.origin) {
+            (Some(store_id), Some(owner)) => writing.adopt(store_id, run_id, own, owner),
+            _ => Ok(()),
+        };
     }
     match writing.is_own(&here.stamp)? {
         true => writing.quarantine_run(destination, run_id, "the store has another run of that id"),

@@ -111,14 +111,16 @@ impl<'a> Recorder<'a> {
     pub async fn record(&mut self, lines: &[&[u8]]) -> Result<Vec<Result<Answer>>> {
         let operations: Vec<Result<Operation>> = lines.iter().map(|line| Operation::parse(line, self.person)).collect();
         self.fetch_missing(&operations).await?;
-        let destination = match &self.shared {
+        let place = match &self.shared {
             Shared::Disabled => None,
-            Shared::Enabled(link) => Some(self.local.destination(&link.place)?),
+            Shared::Enabled(link) => Some(&link.place),
         };
         let (person, installation) = (self.person, self.local.installation()?);
         let now = Utc::now().trunc_subsecs(6);
         let mut minted = Minted::new();
         let taken: Vec<Result<Taken>> = self.local.write(Durability::PowerCut, |writing| {
+            // Asked for within: another process that learns the store's id meanwhile would not find what is queued without it.
+            let destination = place.map(|place| writing.destination(place)).transpose()?;
             let taker = Taker { writing, destination: destination.as_ref(), installation: &installation, person, now };
             let mut taken = vec![];
             for operation in operations {

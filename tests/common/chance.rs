@@ -12,6 +12,21 @@ impl Chance {
         Chance(seed)
     }
 
+    /// Another row of numbers, which this one decides: one for each of several that draw at the same time.
+    pub fn fork(&mut self) -> Chance {
+        Chance(self.next())
+    }
+
+    /// Whether something that happens in so many of a hundred cases does.
+    pub fn percent(&mut self, of_hundred: usize) -> bool {
+        self.below(100) < of_hundred
+    }
+
+    /// One of them.
+    pub fn one<'t, T>(&mut self, of: &'t [T]) -> &'t T {
+        &of[self.below(of.len())]
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

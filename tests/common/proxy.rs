@@ -1,12 +1,14 @@
-//! A line to a server that can be cut, and that can kill the client at its end.
+//! A line to a server that can be cut, slow, deaf or refused, and that can kill the client at its end.
 
 use super::Store;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// A proxy in front of a server. It counts what clients send and cuts the line where it was told to.
 pub struct Proxy {
@@ -14,8 +16,26 @@ pub struct Proxy {
     state: Arc<State>,
 }
 
+/// How a line behaves until it is told otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Weather {
+    /// It carries what it is given.
+    #[default]
+    Fair,
+    /// Who connects is hung up on.
+    Refused,
+    /// Each packet takes so long, both ways.
+    Slow(Duration),
+    /// What the client sends arrives; where the server answers, its half of the line is closed instead.
+    Deaf,
+}
+
 #[derive(Default)]
 struct State {
+    weather: Mutex<Weather>,
+    /// The client's end and the server's of each line that is open, by its number.
+    lines: Mutex<BTreeMap<u64, [TcpStream; 2]>>,
+    count: AtomicU64,
     /// Bytes that clients sent.
     sent: AtomicU64,
     /// How many more bytes they may send before the line is cut.
@@ -39,14 +59,24 @@ impl Proxy {
         let state = proxy.state.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
+                if *state.weather.lock().unwrap() == Weather::Refused {
+                    continue;
+                }
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect((server.0.as_str(), server.1))) else { continue };
                 for stream in [&client, &server] {
-                    stream.set_nodelay(true).unwrap();
+                    // Its other end may be gone already.
+                    let _ = stream.set_nodelay(true);
                 }
                 let (back, forth) = ((server.try_clone().unwrap(), client.try_clone().unwrap()), (client, server));
-                let state = state.clone();
-                thread::spawn(move || state.carry(forth.0, forth.1, true));
-                thread::spawn(move || State::default().carry(back.0, back.1, false));
+                let line = state.count.fetch_add(1, Ordering::SeqCst);
+                let ends = [forth.0.try_clone().unwrap(), forth.1.try_clone().unwrap()];
+                state.lines.lock().unwrap().insert(line, ends);
+                let (state, other) = (state.clone(), state.clone());
+                thread::spawn(move || {
+                    state.carry(forth.0, forth.1, true);
+                    state.lines.lock().unwrap().remove(&line);
+                });
+                thread::spawn(move || other.carry(back.0, back.1, false));
             }
         });
         proxy
@@ -68,6 +98,18 @@ impl Proxy {
         let client = start();
         self.state.client.store(client.id(), Ordering::SeqCst);
         client
+    }
+
+    /// Makes it behave so from now on, also the lines that are open.
+    pub fn weather(&self, weather: Weather) {
+        *self.state.weather.lock().unwrap() = weather;
+    }
+
+    /// Cuts every line that is open now.
+    pub fn cut_all(&self) {
+        for end in self.state.lines.lock().unwrap().values().flatten() {
+            let _ = end.shutdown(Shutdown::Both);
+        }
     }
 
     /// How many bytes clients sent since [`Proxy::cut`].
@@ -94,6 +136,15 @@ impl State {
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             if counted && self.is_cut(read) {
                 break;
+            }
+            let weather = *self.weather.lock().unwrap();
+            match weather {
+                Weather::Deaf if !counted => {
+                    let _ = (from.shutdown(Shutdown::Read), to.shutdown(Shutdown::Write));
+                    return;
+                }
+                Weather::Slow(pause) => thread::sleep(pause),
+                _ => {}
             }
             if to.write_all(&buffer[..read]).is_err() {
                 break;

@@ -167,8 +167,7 @@ impl<'a> Link<'a> {
                 self.drop_line();
             }
             if !lost || broken >= self.reconnects {
-                let destination = local.destination(&self.place)?;
-                local.write(Durability::Process, |writing| writing.failed(&destination, &error.message))?;
+                local.note_failed(&self.place, &error.message)?;
                 drained.stopped = Some(error);
                 break;
             }
@@ -200,22 +199,37 @@ impl<'a> Link<'a> {
     /// Finds out what became of entries that were sent and of which no answer came.
     async fn resolve(&mut self, local: &mut LocalStore, reporter: &dyn Reporter, drained: &mut Drained) -> Result<()> {
         let patience = self.patience;
-        let (mut store, landing) = self.parts()?;
-        let doubtful = local.in_doubt(&landing.store_id)?;
+        let doubtful = local.in_doubt(&self.parts()?.1.store_id)?;
         if doubtful.is_empty() {
             return Ok(());
         }
-        within(patience, landing.catch_up(&mut store)).await??;
+        self.begin_again(local).await?;
+        let (mut store, landing) = self.parts()?;
+        let Landing { store_id, installation, epoch, landed: last, .. } = landing.clone();
         let mut by_number: BTreeMap<i64, Vec<Entry>> = BTreeMap::new();
         for entry in doubtful {
             by_number.entry(entry.landing.unwrap_or_default()).or_default().push(entry);
         }
         for (number, entries) in by_number {
-            let landed = number <= landing.landed && bears(&mut store, &landing.installation, number, &entries).await?;
+            let found = match number <= last {
+                true => within(patience, written(&mut store, &installation, number, &entries)).await??,
+                false => None,
+            };
+            // The last number that landed is this batch's also where none of its rows bears it any more: others have changed them all since.
+            let overwritten = found.is_none()
+                && number == last
+                && within(patience, store.changed_runs(&installation, &(number..=number))).await??.is_empty();
             let ids = entries.iter().map(|entry| entry.id);
-            match landed {
+            match found.is_some() || overwritten {
                 true => {
-                    local.write(Durability::Process, |writing| writing.acknowledge(ids))?;
+                    local.write(Durability::Process, |writing| {
+                        writing.acknowledge(ids)?;
+                        writing.remember(&store_id, &installation, &epoch, last)?;
+                        let (runs, results) = found.unwrap_or_default();
+                        runs.values().try_for_each(|run| writing.put_run(run).map(|_| ()))?;
+                        results.iter().try_for_each(|((run_id, _), result)| writing.put_result(run_id, result).map(|_| ()))?;
+                        runs.keys().try_for_each(|run_id| writing.reapply(&store_id, run_id, &installation))
+                    })?;
                     for entry in &entries {
                         reporter.item(&entry.name(), "ok");
                     }
@@ -275,9 +289,9 @@ impl<'a> Link<'a> {
                     }
                 },
                 Failure::Database(error) if error.kind.may_pass() && error.kind != ErrorKind::Unreachable && tries < OVERTAKEN_TRIES => {
-                    self.again(entries, &mut waiting, &mut tries).await?;
+                    self.again(entries, local, &mut waiting, &mut tries).await?;
                 }
-                Failure::Overtaken if tries < OVERTAKEN_TRIES => self.again(entries, &mut waiting, &mut tries).await?,
+                Failure::Overtaken if tries < OVERTAKEN_TRIES => self.again(entries, local, &mut waiting, &mut tries).await?,
                 failure => return Err(failure.into()),
             }
         }
@@ -285,13 +299,26 @@ impl<'a> Link<'a> {
     }
 
     /// Makes ready for another try after someone else was in the way.
-    async fn again(&mut self, entries: Vec<Entry>, waiting: &mut VecDeque<Vec<Entry>>, tries: &mut u32) -> Result<()> {
+    async fn again(
+        &mut self,
+        entries: Vec<Entry>,
+        local: &mut LocalStore,
+        waiting: &mut VecDeque<Vec<Entry>>,
+        tries: &mut u32,
+    ) -> Result<()> {
         waiting.push_front(entries);
         *tries += 1;
         tokio::time::sleep(pause(*tries)).await;
-        let patience = self.patience;
+        self.begin_again(local).await
+    }
+
+    /// Learns how this installation stands now: another process of this machine may have moved it, or the store may have been set back while
+    /// the line was open.
+    async fn begin_again(&mut self, local: &mut LocalStore) -> Result<()> {
+        let (patience, place, person) = (self.patience, self.place.clone(), self.person);
         let (mut store, landing) = self.parts()?;
-        within(patience, landing.catch_up(&mut store)).await?
+        *landing = within(patience, Landing::begin(&mut store, local, &place, person)).await??;
+        Ok(())
     }
 
     /// What the entries make of what the store has now. Nothing is written.
@@ -324,6 +351,7 @@ impl<'a> Link<'a> {
             }
             let rows = plan.rows.entry(write.run_id.clone()).or_default();
             lend_missing(write, rows, local, &landing.installation)?;
+            recognise(write, rows, local, &landing.installations)?;
             match write.apply(rows, &landing.installation) {
                 Applied::Done => {}
                 Applied::Absent => plan.absent.push(entry.id),
@@ -458,18 +486,32 @@ fn lend_missing(write: &Write, rows: &mut RunRows, local: &mut LocalStore, insta
     Ok(())
 }
 
-/// Whether a row that those entries wrote bears a number of this installation.
-async fn bears(store: &mut SharedStore<'_>, installation: &str, number: i64, entries: &[Entry]) -> Result<bool> {
+/// Knows a run of another owner again that was found to be the same as this installation's when an earlier batch of it landed.
+fn recognise(write: &Write, rows: &mut RunRows, local: &mut LocalStore, installations: &[String]) -> Result<()> {
+    let Some(stored) = &rows.run else { return Ok(()) };
+    let other = stored.stamp.origin.as_ref() != Some(&write.owner) && stored.run.started_at == write.started_at;
+    if write.run.is_some() || rows.same_as.is_some() || !other || !installations.contains(&write.owner) {
+        return Ok(());
+    }
+    let here = local.rows(write)?.run;
+    if here.is_some_and(|here| here.stamp.origin == stored.stamp.origin && here.run.started_at == stored.run.started_at) {
+        rows.same_as = Some(write.owner.clone());
+    }
+    Ok(())
+}
+
+type Found = (BTreeMap<String, StoredRun>, BTreeMap<(String, String), StoredResult>);
+
+/// The rows that those entries are about, where one of them bears a number of this installation.
+async fn written(store: &mut SharedStore<'_>, installation: &str, number: i64, entries: &[Entry]) -> Result<Option<Found>> {
     let ours = |stamp: &Stamp| stamp.landing == Some(number) && stamp.writer.as_deref() == Some(installation);
     let ids: BTreeSet<&str> = entries.iter().map(|entry| entry.write.run_id.as_str()).collect();
     let runs = store.runs(&ids.into_iter().collect::<Vec<_>>()).await?;
-    if runs.values().any(|run| ours(&run.stamp)) {
-        return Ok(true);
-    }
     let wanted: BTreeSet<(&str, &str)> =
         entries.iter().flat_map(|entry| entry.write.objects().map(|object| (entry.write.run_id.as_str(), object))).collect();
     let results = store.results_of(&wanted.into_iter().collect::<Vec<_>>()).await?;
-    Ok(results.values().any(|result| ours(&result.stamp)))
+    let bears = runs.values().any(|run| ours(&run.stamp)) || results.values().any(|result| ours(&result.stamp));
+    Ok(bears.then_some((runs, results)))
 }
 
 fn number_rows(rows: &mut RunRows, number: i64) {

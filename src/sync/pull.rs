@@ -14,12 +14,14 @@ use crate::store::shared::{Position, SharedStore, Standing, StoredResult, Stored
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many of a writer's numbers are read at first.
 const FIRST_WINDOW: i64 = 64;
 /// A window is doubled where it held fewer rows, and halved where it held four times as many.
 const ROWS_PER_WINDOW: usize = 4000;
+/// How long another process of this machine that sends is waited for, a window. Beyond that the pull goes on beside it.
+const DRAINER_WAIT: Duration = Duration::from_secs(60);
 /// How many rows are read at once.
 const PAGE: usize = 2000;
 
@@ -68,8 +70,6 @@ struct Work<'a> {
     destination: Destination,
     store_id: String,
     installation: String,
-    /// Runs of which something is still queued.
-    pending: HashSet<String>,
     /// Hashes of the runs that were met.
     seen: HashSet<u64>,
     report: Report,
@@ -94,9 +94,9 @@ impl<'a> Puller<'a> {
             return Ok(Report { elapsed_ms: started.elapsed().as_millis() as u64, ..Report::default() });
         }
         let destination = Destination { place: self.place.into(), store_id: standing.store_id.clone() };
-        let (installation, pending) = (local.installation()?, local.pending_runs(&store_id)?);
+        let installation = local.installation()?;
         let (seen, report) = (HashSet::new(), Report::default());
-        let mut work = Work { pull: Puller { local, ..self }, destination, store_id, installation, pending, seen, report };
+        let mut work = Work { pull: Puller { local, ..self }, destination, store_id, installation, seen, report };
         work.everything(&moved, &edited, all).await?;
         work.report.elapsed_ms = started.elapsed().as_millis() as u64;
         Ok(work.report)
@@ -167,6 +167,8 @@ impl Work<'_> {
 
     /// Brings what a writer changed under those numbers, and says how many rows that were.
     async fn window(&mut self, writer: &str, numbers: RangeInclusive<i64>) -> Result<usize> {
+        // What another process of this machine lands in between would be older than what is read here, or this older than that.
+        let _drainer = self.pull.local.drainer(DRAINER_WAIT).await?;
         let changed = self.store().changed_runs(writer, &numbers).await?;
         let mut rows = changed.len();
         let mut met = BTreeMap::new();
@@ -198,6 +200,7 @@ impl Work<'_> {
     /// Brings runs whose cached rows were changed by another hand, whole.
     async fn edited(&mut self, edited: &[String]) -> Result<()> {
         for ids in edited.chunks(PAGE) {
+            let _drainer = self.pull.local.drainer(DRAINER_WAIT).await?;
             let wanted: Vec<&str> = ids.iter().map(String::as_str).collect();
             let runs = self.store().runs(&wanted).await?;
             for run_id in ids {
@@ -233,14 +236,12 @@ impl Work<'_> {
     }
 
     fn put_runs(&mut self, runs: &BTreeMap<String, StoredRun>, met: &mut BTreeMap<String, (String, Put)>) -> Result<()> {
-        let Work { pull, destination, store_id, installation, pending, .. } = self;
+        let Work { pull, destination, store_id, installation, .. } = self;
         pull.local.write(Durability::Process, |writing| {
             for (run_id, run) in runs {
                 make_room(writing, destination, run_id, run)?;
                 let put = writing.put_run(run)?;
-                if pending.contains(run_id) {
-                    writing.reapply(store_id, run_id, installation)?;
-                }
+                writing.reapply(store_id, run_id, installation)?;
                 let who = run.run.who.split('@').next().unwrap_or_default();
                 let machine = run.run.attribution.hostname.as_deref().map(|name| format!("@{name}")).unwrap_or_default();
                 met.insert(run_id.clone(), (format!("{run_id} ({who}{machine})"), put));
@@ -256,7 +257,7 @@ impl Work<'_> {
             let runs = self.store().runs(&lacking.into_iter().collect::<Vec<_>>()).await?;
             self.put_runs(&runs, met)?;
         }
-        let Work { pull, store_id, installation, pending, report, .. } = self;
+        let Work { pull, store_id, installation, report, .. } = self;
         pull.local.write(Durability::Process, |writing| {
             let mut again = BTreeSet::new();
             for (run_id, result) in page {
@@ -269,9 +270,7 @@ impl Work<'_> {
                 if *run_put == Put::Same {
                     *run_put = Put::Updated;
                 }
-                if pending.contains(run_id) {
-                    again.insert(run_id);
-                }
+                again.insert(run_id);
             }
             again.into_iter().try_for_each(|run_id| writing.reapply(store_id, run_id, installation))
         })
@@ -300,7 +299,9 @@ fn make_room(writing: &Writing<'_>, destination: &Destination, run_id: &str, run
     if same || (here.stamp.origin.is_some() && here.run.same_content(&run.run)) {
         return Ok(());
     }
-    match writing.is_own(&here.stamp)? {
+    // One that is in another store, or on its way there, is not this store's business.
+    let elsewhere = here.stamp.writer.is_none() || writing.is_queued_elsewhere(destination, run_id)?;
+    match writing.is_own(&here.stamp)? && !elsewhere {
         true => writing.quarantine_run(destination, run_id, "the store has another run of that id"),
         false => writing.remove_run(run_id),
     }

@@ -10,6 +10,7 @@ pub mod proxy;
 pub mod role;
 pub mod rows;
 pub mod shop;
+pub mod team;
 pub mod user;
 
 use amx_schema::error::Error;

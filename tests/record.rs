@@ -335,3 +335,19 @@ fn a_kill_between_the_local_and_the_shared_write_loses_nothing() {
         assert_eq!(store.counts(), kept, "{}", store.backend);
     }
 }
+
+#[allow(dead_code)]
+#[path = "../examples/record.rs"]
+mod example;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_the_library_records_a_run() {
+    let store = Store::sqlite();
+    let home = Home::new();
+    home.migrated(&store);
+    let answers = example::record_a_run(home.dir.path(), &store.url).await.unwrap();
+    assert!(answers.iter().all(|answer| answer.shared == amx_schema::sync::record::Sent::Written), "{answers:?}");
+    let shown = home.on(&store, &["history", "show", &answers[0].run_id, "--json"]).json();
+    assert_eq!((&shown["run"]["who"], &shown["run"]["state"]), (&json!("alice@acme.com"), &json!("reviewed")));
+    assert_eq!(shown["results"][0]["description"], "One customer per row.");
+}

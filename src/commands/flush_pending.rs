@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::report::Reporter;
 use crate::store::local::LocalStore;
 use crate::store::outbox::{Quarantine, busy};
-use crate::sync::flush::{Link, Minted};
+use crate::sync::flush::{Drained, Link, Minted};
 use crate::sync::renamed;
 use chrono::Utc;
 use serde::Serialize;
@@ -82,33 +82,41 @@ pub(crate) async fn flush(session: &Session, target: &StoreTarget, local: &mut L
     let person = person();
     let to_store = ToStore { session, target, set: &set };
     let mut link = Link::new(&to_store, set.dialect, &target.schema, target.place(), &person);
-    link.open(local).await?;
-    // Whoever flushes by hand may have put right what was wrong.
-    if let Some(store_id) = local.destination(&target.place())?.store_id {
-        if rename {
-            local.rename(&store_id, renamed)?;
+    let mut drained = match link.open(local).await {
+        Err(error) if error.code == Code::LocalStoreCorrupt => return Err(error),
+        Err(error) => {
+            local.note_failed(&target.place(), &error.message)?;
+            Drained { stopped: Some(error), ..Drained::default() }
         }
-        local.release(&store_id)?;
-    }
-    let progress = Progress::new(session.printer);
-    progress.begin(depth_before);
-    let drained = link.drain(local, &mut Minted::new(), &progress).await;
-    progress.end();
-    let mut drained = drained?;
-    link.close().await;
+        Ok(()) => {
+            let destination = local.destination(&target.place())?;
+            let store_id = destination.store_id.as_deref().unwrap_or_default();
+            if rename {
+                local.rename(store_id, renamed)?;
+            }
+            // Whoever flushes by hand may have put right what was wrong.
+            local.release(store_id)?;
+            let progress = Progress::new(session.printer);
+            progress.begin(local.depth(store_id)?);
+            let drained = link.drain(local, &mut Minted::new(), &progress).await;
+            progress.end();
+            link.close().await;
+            drained?
+        }
+    };
     let state = local.outbox_state()?;
     let mut failures: Vec<Failure> = vec![];
     let mut conflicts = true;
-    for entry in local.quarantined()? {
-        conflicts &= entry.quarantine == Quarantine::Conflict;
-        failures.push(Failure { item: entry.name(), reason: entry.last_error.unwrap_or_default() });
+    for (entry, quarantine) in local.quarantined()? {
+        conflicts &= quarantine == Quarantine::Conflict;
+        failures.push(Failure { item: entry.name, reason: entry.last_error.unwrap_or_default() });
     }
-    for entry in local.waiting()? {
+    for (entry, is_for_it) in local.waiting(&local.destination(&target.place())?)? {
         conflicts = false;
         let reason = match (&drained.stopped, entry.last_error) {
+            _ if !is_for_it => "it is for another store".into(),
             (Some(error), _) => error.message.clone(),
-            (None, Some(reason)) => reason,
-            (None, None) => "it is for another store".into(),
+            (None, reason) => reason.unwrap_or_else(|| "it was queued meanwhile".into()),
         };
         failures.push(Failure { item: entry.name, reason });
     }

@@ -219,7 +219,8 @@ fn fold(error: sqlx::Error) -> DriverError {
             1049 | 1051 | 1054 | 1146 => ErrorKind::Missing,
             1062 => ErrorKind::Duplicate,
             1048 | 1364 | 1452 => ErrorKind::NotNull,
-            1071 | 1153 | 1264 | 1292 | 1366 | 1406 => ErrorKind::TooLong,
+            // The last ones are a check, or a trigger that raises: the team does not want that value.
+            1071 | 1153 | 1264 | 1292 | 1366 | 1406 | 1644 | 3819 | 4025 => ErrorKind::TooLong,
             1045 | 1698 | 1130 | 1129 => ErrorKind::Auth,
             1205 | 3572 => ErrorKind::LockTimeout,
             1213 | 1020 => ErrorKind::Serialisation,

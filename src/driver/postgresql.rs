@@ -248,7 +248,8 @@ fn fold(error: sqlx::Error) -> DriverError {
             "42P01" | "42703" | "3F000" => ErrorKind::Missing,
             "23505" => ErrorKind::Duplicate,
             "23502" | "23503" => ErrorKind::NotNull,
-            "54000" => ErrorKind::TooLong,
+            // A check, or a trigger that raises: the team does not want that value.
+            "54000" | "23514" | "P0001" => ErrorKind::TooLong,
             code if code.starts_with("22") => ErrorKind::TooLong,
             "28000" | "28P01" | "3D000" => ErrorKind::Auth,
             "55P03" => ErrorKind::LockTimeout,

@@ -9,7 +9,7 @@ use crate::driver::{Row, Value, decode_sqlite};
 use crate::error::{Error, Result};
 use crate::model::Kind;
 use rusqlite::{OptionalExtension, params, params_from_iter};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 /// Restricts rows to those that this installation owns.
@@ -72,6 +72,7 @@ impl LocalStore {
         if cached.as_deref() == Some(store_id) {
             return Ok(());
         }
+        let installation = self.installation()?;
         self.write(Durability::Process, |writing| {
             // A store is read before it has an id; the id that it is given later is the same store's.
             if cached.as_deref() == Some("") {
@@ -85,6 +86,8 @@ impl LocalStore {
                 }
                 writing.execute("DELETE FROM local_cursors", [])?;
                 writing.execute("DELETE FROM local_edited", [])?;
+                // What waits for this store was on top of rows that were put away when it was left.
+                writing.reapply_all(store_id, &installation)?;
             }
             writing.execute("INSERT OR REPLACE INTO local_facts (item, value) VALUES (?1, ?2)", [CACHED_STORE, store_id]).map(|_| ())
         })
@@ -97,16 +100,6 @@ impl LocalStore {
             let others = others.into_iter().flatten().filter_map(Value::into_text);
             others.filter(|run_id| gone(run_id)).try_for_each(|run_id| writing.remove_run(&run_id))
         })
-    }
-
-    /// The runs of which something waits to be sent to a store.
-    pub fn pending_runs(&self, store_id: &str) -> Result<HashSet<String>> {
-        let read = || {
-            let mut statement =
-                self.connection.prepare("SELECT DISTINCT run_id FROM local_outbox WHERE store_id = ?1 AND quarantined < 2")?;
-            statement.query_map([store_id], |row| row.get(0))?.collect()
-        };
-        self.reading(read())
     }
 
     /// Every result of a run of which the row is here, with the run's own.

@@ -18,7 +18,8 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the local store has beside the tables of the model. Never part of a shared store. The triggers note which cached rows were changed by
-/// another hand than ours, which always sets `landing` or `writer` too; a pull brings those back.
+/// another hand than ours, which always sets `landing` or `writer` too; a pull brings those back. (OR IGNORE would not do in a trigger: the
+/// conflict clause of the statement that fires it takes its place.)
 const LOCAL_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS local_installations (
   id TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, since TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
@@ -50,14 +51,14 @@ CREATE TABLE IF NOT EXISTS local_facts (item TEXT NOT NULL PRIMARY KEY, value TE
 CREATE TABLE IF NOT EXISTS local_edited (run_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS local_run_edited AFTER UPDATE ON amx_history_runs
   WHEN OLD.landing IS NOT NULL AND NEW.landing IS OLD.landing AND NEW.writer IS OLD.writer
-  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+  BEGIN INSERT INTO local_edited SELECT OLD.run_id WHERE OLD.run_id NOT IN (SELECT run_id FROM local_edited); END;
 CREATE TRIGGER IF NOT EXISTS local_run_deleted AFTER DELETE ON amx_history_runs WHEN OLD.landing IS NOT NULL
-  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+  BEGIN INSERT INTO local_edited SELECT OLD.run_id WHERE OLD.run_id NOT IN (SELECT run_id FROM local_edited); END;
 CREATE TRIGGER IF NOT EXISTS local_result_edited AFTER UPDATE ON amx_history_results
   WHEN OLD.landing IS NOT NULL AND NEW.landing IS OLD.landing AND NEW.writer IS OLD.writer
-  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+  BEGIN INSERT INTO local_edited SELECT OLD.run_id WHERE OLD.run_id NOT IN (SELECT run_id FROM local_edited); END;
 CREATE TRIGGER IF NOT EXISTS local_result_deleted AFTER DELETE ON amx_history_results WHEN OLD.landing IS NOT NULL
-  BEGIN INSERT OR IGNORE INTO local_edited VALUES (OLD.run_id); END;
+  BEGIN INSERT INTO local_edited SELECT OLD.run_id WHERE OLD.run_id NOT IN (SELECT run_id FROM local_edited); END;
 CREATE TABLE IF NOT EXISTS local_sessions (
   id INTEGER PRIMARY KEY AUTOINCREMENT, profile TEXT NOT NULL, title TEXT, created_by TEXT NOT NULL, hostname TEXT NOT NULL,
   created_at TEXT NOT NULL, last_active_at TEXT NOT NULL
@@ -199,6 +200,11 @@ impl<'t> Writing<'t> {
         self.execute("DELETE FROM local_sources WHERE store_id = ?1", [store_id]).map(|_| ())
     }
 
+    /// What this installation remembers of a store, as [`LocalStore::remembered`].
+    pub fn remembered(&self, store_id: &str, installation: &str) -> Result<Option<(String, i64)>> {
+        self.done(remembered(self.connection, store_id, installation))
+    }
+
     /// Notes how far the store has come.
     pub fn remember(&self, store_id: &str, installation: &str, epoch: &str, landed: i64) -> Result<()> {
         let remember = "INSERT INTO local_stores (store_id, installation, epoch, landed) VALUES (?1, ?2, ?3, ?4)
@@ -282,9 +288,7 @@ impl LocalStore {
 
     /// What this installation remembers of a store: the epoch and the last number that it was given there.
     pub fn remembered(&self, store_id: &str, installation: &str) -> Result<Option<(String, i64)>> {
-        let sql = "SELECT epoch, landed FROM local_stores WHERE store_id = ?1 AND installation = ?2";
-        let found = self.connection.query_row(sql, [store_id, installation], |row| Ok((row.get(0)?, row.get(1)?)));
-        self.done(found.optional())
+        self.done(remembered(&self.connection, store_id, installation))
     }
 
     /// The last number that this installation tried to land under in a store, whether it did or not; no number is tried twice.
@@ -376,6 +380,11 @@ impl LocalStore {
     fn done<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|error| fault(&self.path, &error))
     }
+}
+
+fn remembered(connection: &Connection, store_id: &str, installation: &str) -> rusqlite::Result<Option<(String, i64)>> {
+    let sql = "SELECT epoch, landed FROM local_stores WHERE store_id = ?1 AND installation = ?2";
+    connection.query_row(sql, [store_id, installation], |row| Ok((row.get(0)?, row.get(1)?))).optional()
 }
 
 /// Switches to a write-ahead log. SQLite does not wait where two processes do that to a new file at the same time, whatever the busy timeout is:

@@ -135,7 +135,10 @@ impl LocalStore {
 
     /// Learns the id of the store at a place. What was queued for it before it had one is for that store.
     pub fn learn(&mut self, place: &Place, store_id: &str) -> Result<()> {
-        if self.destination(place)?.store_id.as_deref() == Some(store_id) {
+        // Another process may have learnt it between this one's question and its entry.
+        let sql = "SELECT EXISTS (SELECT 1 FROM local_outbox WHERE store_id IS NULL AND place = ?1)";
+        let nameless: bool = self.reading(self.connection.query_row(sql, [&place.name], |row| row.get(0)))?;
+        if self.destination(place)?.store_id.as_deref() == Some(store_id) && !nameless {
             return Ok(());
         }
         self.write(Durability::PowerCut, |writing| {
@@ -182,6 +185,12 @@ impl LocalStore {
         self.write(Durability::Process, |writing| Ok(readable(writing.entries(condition, [store_id])?)))
     }
 
+    /// Notes that what waits for the store at a place was tried, and why it still waits.
+    pub fn note_failed(&mut self, place: &Place, reason: &str) -> Result<()> {
+        let destination = self.destination(place)?;
+        self.write(Durability::Process, |writing| writing.failed(&destination, reason))
+    }
+
     /// How much of the outbox waits, for whatever store.
     pub fn outbox_state(&self) -> Result<OutboxState> {
         self.reading(state_of(&self.connection))
@@ -208,12 +217,14 @@ impl LocalStore {
         })
     }
 
-    /// The entries that wait, oldest first, for whatever store.
-    pub fn waiting(&self) -> Result<Vec<Waiting>> {
+    /// The entries that wait, oldest first, for whatever store, and whether each is for that one.
+    pub fn waiting(&self, destination: &Destination) -> Result<Vec<(Waiting, bool)>> {
         let read = || {
-            let sql = "SELECT run_id || '.' || item, last_error FROM local_outbox WHERE quarantined = 0 ORDER BY id";
+            let sql = "SELECT run_id || '.' || item, last_error, coalesce(store_id = ?1, store_id IS NULL AND place IS ?2)
+                FROM local_outbox WHERE quarantined = 0 ORDER BY id";
             let mut statement = self.connection.prepare(sql)?;
-            statement.query_map([], |row| Ok(Waiting { name: row.get(0)?, last_error: row.get(1)? }))?.collect()
+            let named = |row: &Row<'_>| Ok((Waiting { name: row.get(0)?, last_error: row.get(1)? }, row.get(2)?));
+            statement.query_map(params![destination.store_id, destination.place], named)?.collect()
         };
         self.reading(read())
     }
@@ -228,18 +239,23 @@ impl LocalStore {
         self.reading(read())
     }
 
-    /// The entries in quarantine, oldest first, for whatever store.
-    pub fn quarantined(&mut self) -> Result<Vec<Entry>> {
-        self.write(Durability::Process, |writing| Ok(readable(writing.entries("quarantined <> 0", [])?)))
+    /// The entries in quarantine, oldest first, for whatever store, and why each is there.
+    pub fn quarantined(&self) -> Result<Vec<(Waiting, Quarantine)>> {
+        let read = || {
+            // By its columns: an entry that cannot be read is to be named too.
+            let sql = "SELECT run_id || '.' || item, last_error, quarantined FROM local_outbox WHERE quarantined <> 0 ORDER BY id";
+            let mut statement = self.connection.prepare(sql)?;
+            let named = |row: &Row<'_>| Ok((Waiting { name: row.get(0)?, last_error: row.get(1)? }, Quarantine::from_number(row.get(2)?)));
+            statement.query_map([], named)?.collect()
+        };
+        self.reading(read())
     }
 
-    /// Gives every entry in quarantine another chance.
+    /// Gives every entry that the store did not take another chance. Those in conflict stay: under their id it is another run that later
+    /// operations would meet.
     pub fn release(&mut self, store_id: &str) -> Result<()> {
-        self.write(Durability::Process, |writing| {
-            writing
-                .execute("UPDATE local_outbox SET quarantined = 0, landing = NULL WHERE store_id = ?1 AND quarantined <> 0", [store_id])
-                .map(|_| ())
-        })
+        let sql = "UPDATE local_outbox SET quarantined = 0, landing = NULL WHERE store_id = ?1 AND quarantined = ?2";
+        self.write(Durability::Process, |writing| writing.execute(sql, params![store_id, Quarantine::Refused.number()]).map(|_| ()))
     }
 
     /// Gives the runs in conflict with a store another id each, made by `rename` of the id and the owner; they wait to be sent again.
@@ -335,6 +351,22 @@ impl Writing<'_> {
         let found =
             self.connection.prepare_cached(sql).and_then(|mut s| s.query_row(params![run_id, destination.store_id], |row| row.get(0)));
         self.done(found).map(Quarantine::from_number)
+    }
+
+    /// Whether anything of a run is queued for a store other than that one.
+    pub fn is_queued_elsewhere(&self, destination: &Destination, run_id: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM local_outbox WHERE run_id = ?1 AND store_id IS NOT NULL AND store_id IS NOT ?2)";
+        let found =
+            self.connection.prepare_cached(sql).and_then(|mut s| s.query_row(params![run_id, destination.store_id], |row| row.get(0)));
+        self.done(found)
+    }
+
+    /// Applies all that is queued for a store on top of the rows that are here.
+    pub fn reapply_all(&self, store_id: &str, installation: &str) -> Result<()> {
+        let sql = "SELECT DISTINCT run_id FROM local_outbox WHERE store_id = ?1 AND quarantined < 2";
+        let runs = self.select(sql, [store_id], &[crate::model::Kind::Text])?;
+        let mut runs = runs.into_iter().flatten().filter_map(crate::driver::Value::into_text);
+        runs.try_for_each(|run_id| self.reapply(store_id, &run_id, installation))
     }
 
     /// The rows of a run as its queued entries alone make them.
@@ -478,8 +510,11 @@ impl Writing<'_> {
         loop {
             let (mut batch, mut bytes) = (vec![], 0);
             let mut unreadable = None;
-            for found in self.entries(&condition, [store_id])? {
-                match found {
+            let mut statement = self.done(self.connection.prepare_cached(&entries_sql(&condition)))?;
+            let mut rows = self.done(statement.query([store_id]))?;
+            // One by one: a thousand large ones would not fit into memory.
+            while let Some(row) = self.done(rows.next())? {
+                match entry(row) {
                     Ok((_, size)) if bytes + size > BATCH_BYTES && !batch.is_empty() => break,
                     Ok((entry, size)) => {
                         bytes += size;
@@ -492,6 +527,7 @@ impl Writing<'_> {
                     }
                 }
             }
+            drop(rows);
             let Some((id, reason)) = unreadable else { return Ok(batch) };
             let sql = "UPDATE local_outbox SET quarantined = ?2, last_error = ?3
                 WHERE id >= ?1 AND store_id = ?4 AND run_id = (SELECT run_id FROM local_outbox WHERE id = ?1)";
@@ -504,12 +540,14 @@ impl Writing<'_> {
 
     /// Entries by a condition, in order.
     fn entries(&self, condition: &str, values: impl rusqlite::Params) -> Result<Vec<Found>> {
-        let order = if condition.contains("ORDER BY") { "" } else { " ORDER BY id" };
-        let sql = format!("SELECT id, body, quarantined, last_error, landing, run_id FROM local_outbox WHERE {condition}{order}");
-        let mut statement = self.done(self.connection.prepare_cached(&sql))?;
+        let mut statement = self.done(self.connection.prepare_cached(&entries_sql(&format!("{condition} ORDER BY id"))))?;
         let found = statement.query_map(values, |row| Ok(entry(row))).and_then(Iterator::collect);
         self.done(found)
     }
+}
+
+fn entries_sql(condition: &str) -> String {
+    format!("SELECT id, body, quarantined, last_error, landing FROM local_outbox WHERE {condition}")
 }
 
 fn entry(row: &Row<'_>) -> Found {

@@ -239,7 +239,10 @@ fn merge_run(stored: &mut StoredRun, run: &Run) {
     old.llm_provider.clone_from(&run.llm_provider);
     old.llm_model.clone_from(&run.llm_model);
     old.db_backend.clone_from(&run.db_backend);
-    old.metadata_json.clone_from(&run.metadata_json);
+    // A run that is given again, as by a client that saw no answer, takes back nothing that became known of it since.
+    if run.metadata_json.is_some() {
+        old.metadata_json.clone_from(&run.metadata_json);
+    }
     old.finished_at = run.finished_at.or(old.finished_at);
     if run.applied_at > old.applied_at {
         old.applied_at = run.applied_at;

@@ -167,8 +167,7 @@ impl<'a> Link<'a> {
                 self.drop_line();
             }
             if !lost || broken >= self.reconnects {
-                let destination = local.destination(&self.place)?;
-                local.write(Durability::Process, |writing| writing.failed(&destination, &error.message))?;
+                local.note_failed(&self.place, &error.message)?;
                 drained.stopped = Some(error);
                 break;
             }
@@ -200,33 +199,41 @@ impl<'a> Link<'a> {
     /// Finds out what became of entries that were sent and of which no answer came.
     async fn resolve(&mut self, local: &mut LocalStore, reporter: &dyn Reporter, drained: &mut Drained) -> Result<()> {
         let patience = self.patience;
-        let (mut store, landing) = self.parts()?;
-        let doubtful = local.in_doubt(&landing.store_id)?;
+        let doubtful = local.in_doubt(&self.parts()?.1.store_id)?;
         if doubtful.is_empty() {
             return Ok(());
         }
-        within(patience, landing.catch_up(&mut store)).await??;
+        self.begin_again(local).await?;
+        let (mut store, landing) = self.parts()?;
+        let Landing { store_id, installation, epoch, landed: last, .. } = landing.clone();
         let mut by_number: BTreeMap<i64, Vec<Entry>> = BTreeMap::new();
         for entry in doubtful {
             by_number.entry(entry.landing.unwrap_or_default()).or_default().push(entry);
         }
         for (number, entries) in by_number {
-            let stored = store.runs(&ids_of(&entries)).await?;
-            let landed = number <= landing.landed && bears(&mut store, &stored, &landing.installation, number, &entries).await?;
+            let found = match number <= last {
+                true => within(patience, written(&mut store, &installation, number, &entries)).await??,
+                false => None,
+            };
+            // The last number that landed is this batch's also where none of its rows bears it any more: others have changed them all since.
+            let overwritten = found.is_none()
+                && number == last
+                && within(patience, store.changed_runs(&installation, &(number..=number))).await??.is_empty();
             let ids = entries.iter().map(|entry| entry.id);
-            match landed {
+            match found.is_some() || overwritten {
                 true => {
                     local.write(Durability::Process, |writing| {
                         writing.acknowledge(ids)?;
-                        // What the store made of them was not noted here, and others may have written on top since.
-                        for Entry { write, .. } in &entries {
-                            writing.mark_edited(&write.run_id)?;
-                            if let (Some(_), Some(run)) = (&write.run, stored.get(&write.run_id)) {
-                                let owner = run.stamp.origin.as_deref().unwrap_or_default();
-                                writing.adopt(&landing.store_id, &write.run_id, &write.owner, owner)?;
+                        writing.remember(&store_id, &installation, &epoch, last)?;
+                        let (runs, results) = found.unwrap_or_default();
+                        for Entry { write, .. } in entries.iter().filter(|entry| entry.write.run.is_some()) {
+                            if let Some(run) = runs.get(&write.run_id) {
+                                writing.adopt(&store_id, &write.run_id, &write.owner, run.stamp.origin.as_deref().unwrap_or_default())?;
                             }
                         }
-                        Ok(())
+                        runs.values().try_for_each(|run| writing.put_run(run).map(|_| ()))?;
+                        results.iter().try_for_each(|((run_id, _), result)| writing.put_result(run_id, result).map(|_| ()))?;
+                        runs.keys().try_for_each(|run_id| writing.reapply(&store_id, run_id, &installation))
                     })?;
                     for entry in &entries {
                         reporter.item(&entry.name(), "ok");
@@ -287,9 +294,9 @@ impl<'a> Link<'a> {
                     }
                 },
                 Failure::Database(error) if error.kind.may_pass() && error.kind != ErrorKind::Unreachable && tries < OVERTAKEN_TRIES => {
-                    self.again(entries, &mut waiting, &mut tries).await?;
+                    self.again(entries, local, &mut waiting, &mut tries).await?;
                 }
-                Failure::Overtaken if tries < OVERTAKEN_TRIES => self.again(entries, &mut waiting, &mut tries).await?,
+                Failure::Overtaken if tries < OVERTAKEN_TRIES => self.again(entries, local, &mut waiting, &mut tries).await?,
                 Failure::Database(error) => return Err(shared::refused(error, self.dialect, self.schema, Privilege::Write)),
                 failure => return Err(failure.into()),
             }
@@ -298,13 +305,26 @@ impl<'a> Link<'a> {
     }
 
     /// Makes ready for another try after someone else was in the way.
-    async fn again(&mut self, entries: Vec<Entry>, waiting: &mut VecDeque<Vec<Entry>>, tries: &mut u32) -> Result<()> {
+    async fn again(
+        &mut self,
+        entries: Vec<Entry>,
+        local: &mut LocalStore,
+        waiting: &mut VecDeque<Vec<Entry>>,
+        tries: &mut u32,
+    ) -> Result<()> {
         waiting.push_front(entries);
         *tries += 1;
         tokio::time::sleep(pause(*tries)).await;
-        let patience = self.patience;
+        self.begin_again(local).await
+    }
+
+    /// Learns how this installation stands now: another process of this machine may have moved it, or the store may have been set back while
+    /// the line was open.
+    async fn begin_again(&mut self, local: &mut LocalStore) -> Result<()> {
+        let (patience, place, person) = (self.patience, self.place.clone(), self.person);
         let (mut store, landing) = self.parts()?;
-        within(patience, landing.catch_up(&mut store)).await?
+        *landing = within(patience, Landing::begin(&mut store, local, &place, person)).await??;
+        Ok(())
     }
 
     /// What the entries make of what the store has now. Nothing is written.
@@ -477,22 +497,17 @@ fn ids_of(entries: &[Entry]) -> Vec<&str> {
     ids.into_iter().collect()
 }
 
-/// Whether a row that those entries wrote bears a number of this installation.
-async fn bears(
-    store: &mut SharedStore<'_>,
-    runs: &BTreeMap<String, StoredRun>,
-    installation: &str,
-    number: i64,
-    entries: &[Entry],
-) -> Result<bool> {
+type Found = (BTreeMap<String, StoredRun>, BTreeMap<(String, String), StoredResult>);
+
+/// The rows that those entries are about, where one of them bears a number of this installation.
+async fn written(store: &mut SharedStore<'_>, installation: &str, number: i64, entries: &[Entry]) -> Result<Option<Found>> {
     let ours = |stamp: &Stamp| stamp.landing == Some(number) && stamp.writer.as_deref() == Some(installation);
-    if runs.values().any(|run| ours(&run.stamp)) {
-        return Ok(true);
-    }
+    let runs = store.runs(&ids_of(entries)).await?;
     let wanted: BTreeSet<(&str, &str)> =
         entries.iter().flat_map(|entry| entry.write.objects().map(|object| (entry.write.run_id.as_str(), object))).collect();
     let results = store.results_of(&wanted.into_iter().collect::<Vec<_>>()).await?;
-    Ok(results.values().any(|result| ours(&result.stamp)))
+    let bears = runs.values().any(|run| ours(&run.stamp)) || results.values().any(|result| ours(&result.stamp));
+    Ok(bears.then_some((runs, results)))
 }
 
 fn number_rows(rows: &mut RunRows, number: i64) {

@@ -31,27 +31,36 @@ impl Landing {
         local.cache_of(&store_id)?;
         // Asked for before the store's own number, which another process of this machine may move on in between.
         let remembered = local.remembered(&store_id, &installation)?;
-        let found = match store.landed(&installation).await? {
-            None => {
-                store.add_origin(&installation, &new_epoch(), &person.hostname, &person.who).await?;
-                store.landed(&installation).await?
+        let mut found = store.landed(&installation).await?;
+        if found.is_none() {
+            store.add_origin(&installation, &new_epoch(0), &person.hostname, &person.who).await?;
+            found = store.landed(&installation).await?;
+        }
+        let (mut epoch, mut landed) = found.map(|found| (found.epoch, found.number)).unwrap_or_default();
+        let mut lost_after = None;
+        match &remembered {
+            // A copy of this home has found out before, and says in the epoch's name where the store had been set back to.
+            Some((known, _)) if *known != epoch => lost_after = Some(set_back_to(&epoch)),
+            Some((_, number)) if *number > landed => {
+                store.renew_epoch(&installation, &epoch, &new_epoch(landed)).await?;
+                lost_after = Some(landed);
+                // Another process of this machine may have been faster: then its epoch is the one.
+                let renewed = store.landed(&installation).await?;
+                (epoch, landed) = renewed.map(|found| (found.epoch, found.number)).unwrap_or((epoch, landed));
             }
-            found => found,
-        };
-        let (mut epoch, landed) = found.map(|found| (found.epoch, found.number)).unwrap_or_default();
-        let set_back = remembered.as_ref().is_some_and(|(known, number)| *number > landed || *known != epoch);
-        if set_back {
-            let renewed = new_epoch();
-            store.renew_epoch(&installation, &epoch, &renewed).await?;
+            _ => {}
+        }
+        if remembered.as_ref() != Some(&(epoch.clone(), landed)) {
             let destination = Destination { place: place.name.clone(), store_id: Some(store_id.clone()) };
             local.write(Durability::PowerCut, |writing| {
-                writing.forget_after(&store_id, landed)?;
-                writing.queue_again(&destination, landed)?;
-                writing.remember(&store_id, &installation, &renewed, landed)
+                if let Some(landed) = lost_after
+                    && writing.remembered(&store_id, &installation)? == remembered
+                {
+                    writing.forget_after(&store_id, landed)?;
+                    writing.queue_again(&destination, landed)?;
+                }
+                writing.remember(&store_id, &installation, &epoch, landed)
             })?;
-            epoch = renewed;
-        } else if remembered.is_none() {
-            local.write(Durability::Process, |writing| writing.remember(&store_id, &installation, &epoch, landed))?;
         }
         let installations = local.installations()?;
         Ok(Landing { store_id, installation, installations, epoch, landed })
@@ -75,6 +84,12 @@ impl Landing {
     }
 }
 
-fn new_epoch() -> String {
-    uuid::Uuid::new_v4().to_string()
+/// An epoch that begins after a number.
+fn new_epoch(landed: i64) -> String {
+    format!("{}@{landed}", uuid::Uuid::new_v4())
+}
+
+/// The number after which an epoch began. One of an earlier build does not say it: then all may be lost.
+fn set_back_to(epoch: &str) -> i64 {
+    epoch.rsplit_once('@').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
 }

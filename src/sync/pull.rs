@@ -70,8 +70,6 @@ struct Work<'a> {
     destination: Destination,
     store_id: String,
     installation: String,
-    /// Runs of which something is still queued.
-    pending: HashSet<String>,
     /// Hashes of the runs that were met.
     seen: HashSet<u64>,
     report: Report,
@@ -96,9 +94,9 @@ impl<'a> Puller<'a> {
             return Ok(Report { elapsed_ms: started.elapsed().as_millis() as u64, ..Report::default() });
         }
         let destination = Destination { place: self.place.name.clone(), store_id: standing.store_id.clone() };
-        let (installation, pending) = (local.installation()?, local.pending_runs(&store_id)?);
+        let installation = local.installation()?;
         let (seen, report) = (HashSet::new(), Report::default());
-        let mut work = Work { pull: Puller { local, ..self }, destination, store_id, installation, pending, seen, report };
+        let mut work = Work { pull: Puller { local, ..self }, destination, store_id, installation, seen, report };
         work.everything(&moved, &edited, all).await?;
         work.report.elapsed_ms = started.elapsed().as_millis() as u64;
         Ok(work.report)
@@ -243,14 +241,12 @@ impl Work<'_> {
     }
 
     fn put_runs(&mut self, runs: &BTreeMap<String, StoredRun>, met: &mut BTreeMap<String, (String, Put)>) -> Result<()> {
-        let Work { pull, destination, store_id, installation, pending, .. } = self;
+        let Work { pull, destination, store_id, installation, .. } = self;
         pull.local.write(Durability::Process, |writing| {
             for (run_id, run) in runs {
                 make_room(writing, destination, run_id, run)?;
                 let put = writing.put_run(run)?;
-                if pending.contains(run_id) {
-                    writing.reapply(store_id, run_id, installation)?;
-                }
+                writing.reapply(store_id, run_id, installation)?;
                 let who = run.run.who.split('@').next().unwrap_or_default();
                 let machine = run.run.attribution.hostname.as_deref().map(|name| format!("@{name}")).unwrap_or_default();
                 met.insert(run_id.clone(), (format!("{run_id} ({who}{machine})"), put));
@@ -266,7 +262,7 @@ impl Work<'_> {
             let runs = self.store().runs(&lacking.into_iter().collect::<Vec<_>>()).await?;
             self.put_runs(&runs, met)?;
         }
-        let Work { pull, store_id, installation, pending, report, .. } = self;
+        let Work { pull, store_id, installation, report, .. } = self;
         pull.local.write(Durability::Process, |writing| {
             let mut again = BTreeSet::new();
             for (run_id, result) in page {
@@ -279,9 +275,7 @@ impl Work<'_> {
                 if *run_put == Put::Same {
                     *run_put = Put::Updated;
                 }
-                if pending.contains(run_id) {
-                    again.insert(run_id);
-                }
+                again.insert(run_id);
             }
             again.into_iter().try_for_each(|run_id| writing.reapply(store_id, run_id, installation))
         })
@@ -316,7 +310,9 @@ fn make_room(writing: &Writing<'_>, destination: &Destination, run_id: &str, run
             _ => Ok(()),
         };
     }
-    match writing.is_own(&here.stamp)? {
+    // One that is in another store, or on its way there, is not this store's business.
+    let elsewhere = here.stamp.writer.is_none() || writing.is_queued_elsewhere(destination, run_id)?;
+    match writing.is_own(&here.stamp)? && !elsewhere {
         true => writing.quarantine_run(destination, run_id, "the store has another run of that id"),
         false => writing.remove_run(run_id),
     }

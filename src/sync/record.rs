@@ -21,7 +21,7 @@ use crate::error::{Code, Error, Result};
 use crate::history::State;
 use crate::report::Silent;
 use crate::store::local::{Durability, LocalStore, Writing};
-use crate::store::outbox::{Destination, Quarantine};
+use crate::store::outbox::{Destination, Quarantine, busy};
 use crate::store::shared::{RESULTS, RUNS};
 use crate::store::source::Person;
 use crate::store::write::{Applied, Write};
@@ -167,26 +167,36 @@ impl<'a> Recorder<'a> {
                 _ => None,
             })
             .collect();
-        for changes in &all {
-            let written = changes.results.iter().map(|result| result.target_qname.as_str()).collect::<BTreeSet<_>>();
-            let wanted: Vec<&str> = changes.applied.iter().map(String::as_str).filter(|qname| !written.contains(qname)).collect();
-            let rows = self.local.write(Durability::Process, |writing| writing.rows(&changes.run_id, wanted.iter().copied()))?;
-            if rows.run.is_none() && !begun.contains(changes.run_id.as_str()) {
-                runs.insert(&changes.run_id);
+        self.local.write(Durability::Process, |writing| {
+            for changes in &all {
+                let written = changes.results.iter().map(|result| result.target_qname.as_str()).collect::<BTreeSet<_>>();
+                let wanted: Vec<&str> = changes.applied.iter().map(String::as_str).filter(|qname| !written.contains(qname)).collect();
+                let rows = writing.rows(&changes.run_id, wanted.iter().copied())?;
+                if rows.run.is_none() && !begun.contains(changes.run_id.as_str()) {
+                    runs.insert(&changes.run_id);
+                }
+                let missing = wanted.into_iter().filter(|qname| !rows.results.contains_key(*qname));
+                results.extend(missing.map(|qname| (changes.run_id.as_str(), qname)));
             }
-            results.extend(
-                wanted.into_iter().filter(|qname| !rows.results.contains_key(*qname)).map(|qname| (changes.run_id.as_str(), qname)),
-            );
-        }
+            Ok(())
+        })?;
         if runs.is_empty() && results.is_empty() {
             return Ok(());
         }
         if self.resting.is_some_and(|(until, _)| Instant::now() < until) {
             return Ok(());
         }
-        if let Err(error) = link.open(&mut self.local).await {
-            self.rest(&error);
-            return Ok(());
+        let asked = Instant::now();
+        if !link.is_open() {
+            // Only one process at a time finds out how this installation stands.
+            let Some(_drainer) = self.local.drainer(link.patience).await? else {
+                self.rest(&busy(), asked);
+                return Ok(());
+            };
+            if let Err(error) = link.open(&mut self.local).await {
+                self.rest(&error, asked);
+                return Ok(());
+            }
         }
         let ids: BTreeSet<&str> = runs.iter().copied().chain(results.iter().map(|(run_id, _)| *run_id)).collect();
         let found = async {
@@ -195,7 +205,7 @@ impl<'a> Recorder<'a> {
             Ok::<_, Error>((runs, results))
         };
         match found.await {
-            Err(error) => self.rest(&error),
+            Err(error) => self.rest(&error, asked),
             Ok((runs, results)) => self.local.write(Durability::Process, |writing| {
                 for (run_id, run) in &runs {
                     if writing.run(run_id)?.is_none() {
@@ -219,10 +229,14 @@ impl<'a> Recorder<'a> {
         if self.resting.is_some_and(|(until, _)| Instant::now() < until) {
             return Ok(());
         }
-        let Some(_drainer) = self.local.drainer(link.patience).await? else { return Ok(()) };
+        let asked = Instant::now();
+        let Some(_drainer) = self.local.drainer(link.patience).await? else {
+            self.rest(&busy(), asked);
+            return Ok(());
+        };
         let mut drained = link.drain(&mut self.local, minted, &Silent).await?;
         match drained.stopped.take() {
-            Some(error) => self.rest(&error),
+            Some(error) => self.rest(&error, asked),
             None => (self.resting, self.warned) = (None, None),
         }
         for (name, reason) in &drained.quarantined {
@@ -231,9 +245,9 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Leaves a store alone that does not take anything just now, each time for longer.
-    fn rest(&mut self, error: &Error) {
-        let rest = self.resting.map_or(FIRST_REST, |(_, rest)| (rest * 2).min(LONGEST_REST));
+    /// Leaves a store alone that does not take anything just now, each time for longer, and for no less than it was waited for.
+    fn rest(&mut self, error: &Error, asked: Instant) {
+        let rest = self.resting.map_or(FIRST_REST, |(_, rest)| (rest * 2).min(LONGEST_REST)).max(asked.elapsed());
         self.resting = Some((Instant::now() + rest, rest));
         if self.warned.replace(error.code) != Some(error.code) {
             self.warnings.push(format!("{}; writes are kept here and queued", error.message));
@@ -280,6 +294,8 @@ impl Taker<'_> {
     fn begin(&self, new: NewRun, minted: &mut Minted) -> Result<Result<(String, Option<i64>, Sent)>> {
         let NewRun { run_id: given, started_at, mut run } = new;
         let known = match &given {
+            // Under the id of a run in conflict the cache has the other one.
+            Some(run_id) if self.in_conflict(run_id)? => self.writing.folded(run_id)?.run,
             Some(run_id) => self.writing.run(run_id)?,
             None => None,
         };
@@ -374,11 +390,12 @@ impl Taker<'_> {
                 None => Ok((run_id, None, Sent::Disabled)),
             });
         };
-        let (quarantine, sent) = match conflict {
-            Some(_) => (Quarantine::Conflict, Sent::Conflict),
-            None => (quarantine, Sent::Queued),
+        let (quarantine, sent, reason) = match (conflict, quarantine) {
+            (Some(reason), _) => (Quarantine::Conflict, Sent::Conflict, Some(reason)),
+            (None, Quarantine::No) => (quarantine, Sent::Queued, None),
+            (None, _) => (quarantine, Sent::Queued, Some("it waits behind an earlier write of its run")),
         };
-        let entry = self.writing.enqueue(destination, &write, quarantine, conflict)?;
+        let entry = self.writing.enqueue(destination, &write, quarantine, reason)?;
         Ok(Ok((run_id, Some(entry), sent)))
     }
 
@@ -393,7 +410,7 @@ impl Taker<'_> {
     fn mint(&self, write: &Write) -> Result<String> {
         loop {
             let run_id = minted_id(write.started_at, self.writing.next_of_day(&day(write))?);
-            if self.writing.run(&run_id)?.is_none() {
+            if self.writing.run(&run_id)?.is_none() && !self.in_conflict(&run_id)? {
                 return Ok(run_id);
             }
         }

@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod role;
 pub mod rows;
 pub mod shop;
+pub mod team;
 pub mod terminal;
 pub mod typescript;
 pub mod user;

@@ -272,7 +272,7 @@ fn an_older_copy_of_a_home_that_is_put_back_goes_on() {
     for store in Store::all() {
         let (ann, bob) = (member(&store), member(&store));
         let line = with(RUN, &format!(r#""started_at":"{AT}""#));
-        ann.recorded(&[line.clone()]);
+        ann.recorded(std::slice::from_ref(&line));
         let kept = copied(&ann);
         ann.recorded(&[&line, &result("run_2026-05-03_15-44-001", "later")]);
         copy_into(kept.dir.path(), ann.dir.path());

@@ -6,6 +6,7 @@
 mod common;
 use common::files::{Part, add_own_run, add_result, add_run, amx_cli, edit, empty_amx_cli, own};
 use common::keyring::{self, Keyring};
+use common::team::{answers, result, run, state};
 use common::{HISTORY, Home, Ran, Store};
 use futures_util::FutureExt;
 use jsonschema::Validator;
@@ -22,11 +23,13 @@ const COMMANDS: &[(&str, Result<&[&str], &str>)] = &[
     ("disable", Ok(&["disable"])),
     ("dump-ddl", Ok(&["dump-ddl"])),
     ("enable", Ok(&["enable"])),
+    ("flush-pending", Ok(&["flush-pending"])),
     ("generate", Ok(&["generate"])),
     ("history compare", Ok(&["history-compare"])),
     ("history export", Ok(&["history-export", "history-export-file"])),
     ("history list", Ok(&["history-list"])),
     ("history show", Ok(&["history-show"])),
+    ("history sync", Ok(&["history-sync"])),
     ("inspect", Ok(&["inspect"])),
     ("man", Err("a page for man")),
     ("migrate", Ok(&["migrate", "migrate-dry-run"])),
@@ -39,6 +42,8 @@ const COMMANDS: &[(&str, Result<&[&str], &str>)] = &[
     ("profile remove", Ok(&["profile-remove"])),
     ("profile test", Ok(&["profile-test"])),
     ("profile to-keyring", Ok(&["profile-to-keyring"])),
+    ("pull-from-shared", Ok(&["pull-from-shared"])),
+    ("record", Ok(&["record"])),
     ("session list", Ok(&["session-list"])),
     ("session new", Ok(&["session-new"])),
     ("session resume", Ok(&["session-show"])),
@@ -107,6 +112,17 @@ impl Seen {
     #[track_caller]
     fn on(&mut self, schema: &'static str, exit: i32, home: &Home, store: &Store, args: &[&str]) -> Value {
         self.run(schema, exit, home, &[args, &["--url", &store.url, "--schema", &store.schema]].concat())
+    }
+
+    /// Records lines with `--json`, and keeps each answer.
+    #[track_caller]
+    fn record(&mut self, exit: i32, home: &Home, lines: &[String], more: &[&str]) -> Vec<Value> {
+        let ran = home.record(lines, &[more, &["--json"]].concat());
+        let call = format!("record {lines:?}");
+        self.keep_error(exit, &ran, &call);
+        let answers = answers(&ran);
+        self.documents.extend(answers.iter().map(|value| Document { schema: "record", call: call.clone(), value: value.clone() }));
+        answers
     }
 
     /// Runs a command that ends before it has a result, and keeps its error.
@@ -219,6 +235,7 @@ fn on_a_store(seen: &mut Seen, store: &Store) {
     a_lock_is_held(seen, store);
     runs_are_copied(seen, store);
     histories_are_read(seen, store);
+    runs_are_recorded(seen, store);
     a_store_is_enabled(seen, store);
     a_store_differs(seen, store);
     a_store_is_out_of_reach(seen);
@@ -331,6 +348,39 @@ fn histories_are_read(seen: &mut Seen, store: &Store) {
     }
     let file = home.path("out.json").display().to_string();
     seen.on("history-export-file", 0, &home, store, &["history", "export", "run_bare_2", "--all", "-o", &file]);
+}
+
+fn runs_are_recorded(seen: &mut Seen, store: &Store) {
+    const AT: &str = "2026-02-01T08:00:00Z";
+    let on = ["--url", &store.url, "--schema", &store.schema];
+    let lines = [
+        "{}".to_string(),
+        run("run_r", AT),
+        result("run_r", "d"),
+        state("run_r", "reviewed"),
+        state("run_r", "running"),
+        state("run_x", "failed"),
+    ];
+    seen.record(1, &Home::new(), &lines, &on);
+    seen.record(0, &Home::new(), &[run("run_r", AT)], &[]);
+
+    // What waits for a store that is away is for another one here.
+    let home = Home::new();
+    let queued = seen.record(0, &home, &[run("run_q", AT)], &["--url", "postgresql://u@127.0.0.1:1/db"]);
+    assert_eq!(queued[0]["shared"], "queued");
+    seen.on("flush-pending", 1, &home, store, &["flush-pending"]);
+    seen.on("history-sync", 1, &home, store, &["history", "sync"]);
+    seen.refused(2, &home, &["flush-pending"]);
+    seen.run("flush-pending", 0, &home, &["flush-pending", "--drop", "--yes"]);
+    seen.run("flush-pending", 0, &home, &["flush-pending"]);
+    seen.on("history-sync", 0, &home, store, &["history", "sync"]);
+    let conflict = seen.record(1, &home, &[run("run_r", "2026-02-01T09:00:00Z")], &on);
+    assert_eq!(conflict[0]["shared"], "conflict");
+    seen.on("flush-pending", 1, &home, store, &["flush-pending"]);
+    seen.on("flush-pending", 0, &home, store, &["flush-pending", "--rename"]);
+    seen.on("pull-from-shared", 0, &home, store, &["pull-from-shared"]);
+    seen.on("pull-from-shared", 0, &home, store, &["pull-from-shared", "--all"]);
+    seen.refused(2, &home, &["pull-from-shared"]);
 }
 
 fn a_store_is_enabled(seen: &mut Seen, store: &Store) {

@@ -56,7 +56,7 @@ struct Failure {
 pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     let mut local = LocalStore::open(&session.home)?;
     if args.drop {
-        return drop_queued(session, &mut local);
+        return drop_queued(session, &mut local).await;
     }
     let report = match session.shared_in(&session.config()?)? {
         Some(target) => flush(session, &target, &mut local, args.rename).await?,
@@ -126,7 +126,7 @@ pub(crate) async fn flush(session: &Session, target: &StoreTarget, local: &mut L
     Ok(Report { depth_before, flushed: drained.landed, failed, dropped: 0, depth_after, failures, conflicts, stopped })
 }
 
-fn drop_queued(session: &Session, local: &mut LocalStore) -> Result<()> {
+async fn drop_queued(session: &Session, local: &mut LocalStore) -> Result<()> {
     let state = local.outbox_state()?;
     let depth_before = state.depth + state.quarantined;
     let question = format!("Drop {depth_before} queued writes? The shared store will never have them.");
@@ -134,6 +134,8 @@ fn drop_queued(session: &Session, local: &mut LocalStore) -> Result<()> {
         session.printer.talk("Nothing was dropped.");
         return Ok(());
     }
+    // Not while another process is sending them.
+    let Some(_drainer) = local.drainer(DRAINER_WAIT).await? else { return Err(busy()) };
     let dropped = local.drop_outbox()?;
     let report = Report { depth_before, dropped, ..Report::default() };
     session.printer.result(&report, |report| format!("✓ flush-pending finished. {} queued writes were dropped.", report.dropped))

@@ -12,6 +12,7 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -23,6 +24,8 @@ const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 const BATCH_LINES: usize = 500;
 /// A batch is taken once it has about this many bytes.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How many bytes of lines are read ahead; one line may have more.
+const AHEAD_BYTES: usize = 8 * 1024 * 1024;
 
 /// Write runs and results: what AMX writes through.
 ///
@@ -40,6 +43,15 @@ enum Line {
     Operation(Vec<u8>),
     TooLong,
     Broken(io::Error),
+}
+
+impl Line {
+    fn bytes(&self) -> usize {
+        match self {
+            Line::Operation(text) => text.len(),
+            Line::TooLong | Line::Broken(_) => 0,
+        }
+    }
 }
 
 pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
@@ -133,9 +145,37 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Reads lines on a thread of its own, so that those that come while a batch is under way are the next batch.
-fn lines(input: Box<dyn Read + Send>) -> Receiver<Line> {
-    let (sender, receiver) = channel(BATCH_LINES);
+/// How many bytes of lines are read and not taken yet.
+#[derive(Default)]
+struct Ahead {
+    bytes: Mutex<usize>,
+    taken: Condvar,
+}
+
+impl Ahead {
+    /// Waits until there is room for a line.
+    fn read(&self, bytes: usize) {
+        let ahead = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = |ahead: &mut usize| *ahead > 0 && *ahead + bytes > AHEAD_BYTES;
+        *self.taken.wait_while(ahead, room).unwrap_or_else(PoisonError::into_inner) += bytes;
+    }
+
+    fn take(&self, bytes: usize) {
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) -= bytes;
+        self.taken.notify_one();
+    }
+}
+
+/// Lines that are read on a thread of their own, so that those that come while a batch is under way are the next batch.
+struct Lines {
+    lines: Receiver<Line>,
+    ahead: Arc<Ahead>,
+}
+
+fn lines(input: Box<dyn Read + Send>) -> Lines {
+    let (sender, lines) = channel(BATCH_LINES);
+    let ahead = Arc::new(Ahead::default());
+    let reading = ahead.clone();
     std::thread::spawn(move || {
         let mut input = BufReader::with_capacity(256 * 1024, input);
         loop {
@@ -150,13 +190,14 @@ fn lines(input: Box<dyn Read + Send>) -> Receiver<Line> {
                 Err(error) => Line::Broken(error),
             };
             let ends = matches!(line, Line::Broken(_));
+            reading.read(line.bytes());
             // Where nobody listens any more the command has ended.
             if sender.blocking_send(line).is_err() || ends {
                 return;
             }
         }
     });
-    receiver
+    Lines { lines, ahead }
 }
 
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
@@ -174,19 +215,14 @@ fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
 }
 
 /// The lines that are waiting, at least one; none at the end.
-async fn next(lines: &mut Receiver<Line>) -> Vec<Line> {
+async fn next(Lines { lines, ahead }: &mut Lines) -> Vec<Line> {
     let mut batch: Vec<Line> = lines.recv().await.into_iter().collect();
-    let mut bytes = 0;
+    let mut bytes = batch.iter().map(Line::bytes).sum();
     while !batch.is_empty() && batch.len() < BATCH_LINES && bytes < BATCH_BYTES {
-        match lines.try_recv() {
-            Ok(line) => {
-                if let Line::Operation(text) = &line {
-                    bytes += text.len();
-                }
-                batch.push(line);
-            }
-            Err(_) => break,
-        }
+        let Ok(line) = lines.try_recv() else { break };
+        bytes += line.bytes();
+        batch.push(line);
     }
+    ahead.take(bytes);
     batch
 }

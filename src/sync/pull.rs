@@ -12,7 +12,7 @@ use crate::store::local::{Durability, LocalStore, Writing, hash};
 use crate::store::outbox::{Destination, Drainer, Place, busy};
 use crate::store::shared::{Position, SharedStore, Standing, StoredResult, StoredRun};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -70,8 +70,8 @@ struct Work<'a> {
     destination: Destination,
     store_id: String,
     installation: String,
-    /// Hashes of the runs that were met.
-    seen: HashSet<u64>,
+    /// The runs that were met, by their hashes, and whether each has been counted.
+    seen: HashMap<u64, bool>,
     report: Report,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Puller<'a> {
         }
         let destination = Destination { place: self.place.name.clone(), store_id: standing.store_id.clone() };
         let installation = local.installation()?;
-        let (seen, report) = (HashSet::new(), Report::default());
+        let (seen, report) = (HashMap::new(), Report::default());
         let mut work = Work { pull: Puller { local, ..self }, destination, store_id, installation, seen, report };
         work.everything(&moved, &edited, all).await?;
         work.report.elapsed_ms = started.elapsed().as_millis() as u64;
@@ -147,7 +147,7 @@ impl Work<'_> {
         }
         if outcome.is_ok() && all {
             let seen = &self.seen;
-            outcome = self.pull.local.forget_runs(|run_id| !seen.contains(&hash(run_id.as_bytes())));
+            outcome = self.pull.local.forget_runs(|run_id| !seen.contains_key(&hash(run_id.as_bytes())));
         }
         self.pull.reporter.end();
         outcome
@@ -284,15 +284,18 @@ impl Work<'_> {
     /// Reports the runs of a window, each once in a pull.
     fn tell(&mut self, met: BTreeMap<String, (String, Put)>) {
         for (run_id, (name, put)) in met {
-            if !self.seen.insert(hash(run_id.as_bytes())) {
-                continue;
+            let key = hash(run_id.as_bytes());
+            let before = self.seen.get(&key).copied();
+            // Of two writers of a run it may be the second one who changed something.
+            match (before, put) {
+                (Some(true), _) | (_, Put::Same) => {}
+                (_, Put::Added) => self.report.runs_added += 1,
+                (_, Put::Updated) => self.report.runs_updated += 1,
             }
-            match put {
-                Put::Added => self.report.runs_added += 1,
-                Put::Updated => self.report.runs_updated += 1,
-                Put::Same => {}
+            self.seen.insert(key, before == Some(true) || put != Put::Same);
+            if before.is_none() {
+                self.pull.reporter.item(&name, "ok");
             }
-            self.pull.reporter.item(&name, "ok");
         }
     }
 }

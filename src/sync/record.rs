@@ -203,7 +203,8 @@ impl<'a> Recorder<'a> {
                     }
                 }
                 for ((run_id, _), result) in &results {
-                    if writing.result(run_id, &result.result.target_qname)?.is_none() {
+                    // A run that landed only after it was asked for is not here yet, and its results need it.
+                    if writing.run(run_id)?.is_some() && writing.result(run_id, &result.result.target_qname)?.is_none() {
                         writing.put_result(run_id, result)?;
                     }
                 }

@@ -313,6 +313,9 @@ pub struct DialectData {
     pub index_names_per_schema: bool,
     /// Whether one statement may add several columns, all or none.
     pub add_columns_at_once: bool,
+    /// Whether one UPDATE may take the rows to change from a list of values.
+    #[serde(default)]
+    pub update_from_values: bool,
     /// What keeps two migrations apart.
     pub lock: LockKind,
     /// Whether DDL can be rolled back.

@@ -3,7 +3,7 @@
 mod common;
 use common::chance::Chance;
 use common::proxy::Proxy;
-use common::team::{Line, RUN, answers, member, member_by, result, result_for, run, state, with, words};
+use common::team::{Line, RUN, answers, enable, member, member_by, result, result_for, run, state, with, words};
 use common::{Home, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -254,6 +254,23 @@ fn a_run_from_before_the_store_was_enabled_arrives_whole_with_its_first_update()
         let answered = home.recorded(&[state("run_1", "reviewed")]);
         assert_eq!(words(&answered, "shared"), ["written"], "{}", store.backend);
         assert_eq!((store.counts(), store.state("run_1").as_str()), ((1, 2), "reviewed"), "{}", store.backend);
+    }
+}
+
+#[test]
+fn what_is_written_while_the_store_is_disabled_waits_for_the_store_that_has_its_run() {
+    for store in Store::all() {
+        let (ann, bob) = (member(&store), member(&store));
+        ann.recorded(&[run("run_1", AT), result("run_1", "ann's")]);
+        bob.pulled();
+        bob.run(&["disable"]).ok();
+        let answered = bob.recorded(&[result("run_1", "bob's"), state("run_1", "reviewed"), run("run_2", AT)]);
+        assert_eq!(words(&answered, "shared"), ["disabled"; 3]);
+        ann.recorded(&[result_for("run_1", "sales.t.e", "ann's later one")]);
+        enable(&bob, &store, &store.url);
+        bob.pulled();
+        assert_eq!(bob.flushed()["flushed"], 2, "a run that the store never had is for migrate-from-local");
+        assert_eq!((store.description("run_1").as_str(), store.state("run_1").as_str()), ("bob's", "reviewed"), "{}", store.backend);
     }
 }
 

@@ -223,6 +223,12 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// The store that the cache is of, where it is of one that has an id.
+    pub fn cached_store(&self) -> Result<Option<String>> {
+        let sql = "SELECT value FROM local_facts WHERE item = ?1 AND value <> ''";
+        self.done(self.connection.query_row(sql, [CACHED_STORE], |row| row.get(0)).optional())
+    }
+
     /// Whether a run is this installation's.
     pub fn is_own(&self, stamp: &Stamp) -> Result<bool> {
         let sql = "SELECT count(*) FROM local_installations WHERE id = ?1";

@@ -369,6 +369,16 @@ impl Writing<'_> {
         runs.try_for_each(|run_id| self.reapply(store_id, &run_id, installation))
     }
 
+    /// Whether something of a run is in the outbox for a store.
+    pub fn is_queued(&self, destination: &Destination, run_id: &str) -> Result<bool> {
+        let sql = "SELECT count(*) FROM local_outbox WHERE run_id = ?1 AND store_id IS ?2";
+        let found = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut found| found.query_row(params![run_id, destination.store_id], |row| row.get::<_, i64>(0)));
+        self.done(found).map(|count| count > 0)
+    }
+
     /// The rows of a run as its queued entries alone make them.
     pub fn folded(&self, run_id: &str) -> Result<RunRows> {
         let mut rows = RunRows::default();

@@ -19,6 +19,8 @@ pub const RESULTS: &str = "amx_history_results";
 pub const STORE: &str = "amx_history_store";
 /// How many keys one query asks for.
 const KEYS_PER_QUERY: usize = 500;
+/// How many rows one statement changes.
+const ROWS_PER_UPDATE: usize = 200;
 /// How often the store's id is tried to be given where others try at the same time.
 const MINT_TRIES: u32 = 20;
 
@@ -149,6 +151,15 @@ pub struct RunFilter {
     pub state: Option<String>,
     /// Only runs after this one in the list: its `started_at` and `run_id`.
     pub after: Option<(DateTime<Utc>, String)>,
+}
+
+/// A change of one row.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The columns that are set, with their values.
+    pub set: Vec<(&'static str, Value)>,
+    /// The columns that tell the row, likewise; the change fails where no row has them.
+    pub key: Vec<(&'static str, Value)>,
 }
 
 /// A table to load rows into.
@@ -344,6 +355,28 @@ impl<'a> SharedStore<'a> {
         let names = |pairs: &[(&str, Value)]| pairs.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
         let sql = self.sql("queries/update.sql", context! { table_name => table.to_string(), set => names(&set), where => names(&key) })?;
         Ok(Op::Execute { sql, params: set.into_iter().chain(key).map(|(_, value)| value).collect(), expect: Some(1) })
+    }
+
+    /// Changes of rows as [`SharedStore::update_op`] makes them, many at a time where the engine takes that: each statement is a trip of its own.
+    pub fn update_ops(&self, table: &str, changes: Vec<Change>) -> Result<Vec<Op<'static>>> {
+        let most = if self.dialect.update_from_values { ROWS_PER_UPDATE } else { 1 };
+        let names = |pairs: &[(&'static str, Value)]| pairs.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        let alike = |one: &Change, other: &Change| names(&one.set) == names(&other.set) && names(&one.key) == names(&other.key);
+        let mut ops = vec![];
+        for alike in changes.chunk_by(alike).flat_map(|alike| alike.chunks(most)) {
+            let [first, others @ ..] = alike else { continue };
+            if others.is_empty() {
+                ops.push(self.update_op(table, first.set.clone(), first.key.clone())?);
+                continue;
+            }
+            let context = context! {
+                table_name => table.to_string(), set => names(&first.set), where => names(&first.key), count => alike.len()
+            };
+            let sql = self.sql("queries/update_many.sql", context)?;
+            let values = alike.iter().flat_map(|change| change.set.iter().chain(&change.key).map(|(_, value)| value.clone()));
+            ops.push(Op::Execute { sql, params: values.collect(), expect: Some(alike.len() as u64) });
+        }
+        Ok(ops)
     }
 
     /// The runs of those ids that are there.

@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::report::Reporter;
 use crate::store::local::{Durability, LocalStore};
 use crate::store::outbox::{Entry, Place};
-use crate::store::shared::{self, Privilege, RESULTS, RUNS, SharedStore, Stamp, StoredResult, StoredRun};
+use crate::store::shared::{self, Change, Privilege, RESULTS, RUNS, SharedStore, Stamp, StoredResult, StoredRun};
 use crate::store::source::Person;
 use crate::store::write::{Applied, RunRows, Write};
 use futures_util::{StreamExt, stream};
@@ -531,14 +531,14 @@ fn ops(
     before: &Before,
 ) -> Result<Vec<Op<'static>>> {
     let mut ops = vec![store.land_op(installation, from, number)?];
-    let (mut new_runs, mut new_results, mut updates) = (vec![], vec![], vec![]);
+    let (mut new_runs, mut new_results, mut changed_runs, mut changed_results) = (vec![], vec![], vec![], vec![]);
     for (run_id, rows) in rows {
         let touched_run = rows.run.as_ref().filter(|_| rows.run_touched);
         match (touched_run, before.runs.get(run_id)) {
             (Some(run), None) => new_runs.push(shared::run_row(&run.run, run_id, &run.stamp)),
             (Some(run), Some(old)) => {
                 let key = key(vec![("run_id", run_id.as_str().into())], old);
-                updates.push(store.update_op(RUNS, shared::run_changes(run), key)?);
+                changed_runs.push(Change { set: shared::run_changes(run), key });
             }
             (None, _) => {}
         }
@@ -548,7 +548,7 @@ fn ops(
                 None => new_results.push(shared::result_row(run_id, &result.result, &result.stamp)),
                 Some(old) => {
                     let key = key(vec![("run_id", run_id.as_str().into()), ("target_qname", qname.as_str().into())], old);
-                    updates.push(store.update_op(RESULTS, shared::result_changes(result), key)?);
+                    changed_results.push(Change { set: shared::result_changes(result), key });
                 }
             }
         }
@@ -559,7 +559,8 @@ fn ops(
     if !new_results.is_empty() {
         ops.push(store.results_loader().load(new_results.len(), new_results.into_iter()));
     }
-    ops.extend(updates);
+    ops.extend(store.update_ops(RUNS, changed_runs)?);
+    ops.extend(store.update_ops(RESULTS, changed_results)?);
     Ok(ops)
 }
 

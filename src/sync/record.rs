@@ -213,7 +213,8 @@ impl<'a> Recorder<'a> {
                     }
                 }
                 for ((run_id, _), result) in &results {
-                    if writing.result(run_id, &result.result.target_qname)?.is_none() {
+                    // A run that landed only after it was asked for is not here yet, and its results need it.
+                    if writing.run(run_id)?.is_some() && writing.result(run_id, &result.result.target_qname)?.is_none() {
                         writing.put_result(run_id, result)?;
                     }
                 }
@@ -372,11 +373,12 @@ impl Taker<'_> {
             Some(destination) => self.writing.quarantine_of(destination, &run_id)?,
             None => Quarantine::No,
         };
-        let mut conflict = None;
+        let (mut conflict, mut landed) = (None, false);
         if quarantine == Quarantine::Conflict {
             conflict = Some("it belongs to a run in conflict");
         } else {
             let mut rows = self.writing.rows(&run_id, write.objects())?;
+            landed = rows.run.as_ref().is_some_and(|run| run.stamp.landing.is_some());
             match write.apply(&mut rows, self.installation) {
                 Applied::Done => self.writing.put_touched(&rows)?,
                 Applied::Conflict(reason) => conflict = Some(reason),
@@ -387,7 +389,10 @@ impl Taker<'_> {
             return Ok(match conflict {
                 // Nothing but the local store could hold it, and that has another run under its id.
                 Some(_) => Err(bad(format!("run {run_id} is another run of this machine's history; give another run_id"))),
-                None => Ok((run_id, None, Sent::Disabled)),
+                None => {
+                    self.keep_for_its_store(&write, landed)?;
+                    Ok((run_id, None, Sent::Disabled))
+                }
             });
         };
         let (quarantine, sent, reason) = match (conflict, quarantine) {
@@ -397,6 +402,18 @@ impl Taker<'_> {
         };
         let entry = self.writing.enqueue(destination, &write, quarantine, reason)?;
         Ok(Ok((run_id, Some(entry), sent)))
+    }
+
+    /// Queues a write that is made while no store is in use, where a store has its run already or will have it: for the day that it is
+    /// enabled again, since a pull would set the run back else.
+    fn keep_for_its_store(&self, write: &Write, landed: bool) -> Result<()> {
+        if let Some(store_id) = self.writing.cached_store()? {
+            let destination = Destination { place: String::new(), store_id: Some(store_id) };
+            if landed || self.writing.is_queued(&destination, &write.run_id)? {
+                self.writing.enqueue(&destination, write, Quarantine::No, None)?;
+            }
+        }
+        Ok(())
     }
 
     fn in_conflict(&self, run_id: &str) -> Result<bool> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Objects that each worker writes by itself, of one run.
 const OBJECTS: usize = 6;
-/// How long a process may take where it is not killed. The line does not stand still for as long as that.
+/// How long a command, or an answer, may take where it is not killed. The line does not stand still for as long as that.
 const LONGEST: Duration = Duration::from_secs(100);
 /// Words that a run with the same id on every machine has there too.
 const SAME_START: &str = "2026-05-03T15:44:02.123456Z";
@@ -178,7 +178,8 @@ impl<'m> Worker<'m> {
             let _ = stderr.read_to_string(&mut text);
             text
         });
-        let deadline = Instant::now() + kill.unwrap_or(LONGEST);
+        let deadline = kill.map(|after| Instant::now() + after);
+        let patience = || deadline.map_or(LONGEST, |deadline| deadline.saturating_duration_since(Instant::now()));
         let (mut given, mut answered) = (0, self.told.len());
         while given < count {
             let line = self.operation();
@@ -187,7 +188,7 @@ impl<'m> Worker<'m> {
                 break;
             }
             if stepwise {
-                match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                match answers.recv_timeout(patience()) {
                     Ok(answer) => {
                         self.answered(answered, &answer);
                         answered += 1;
@@ -198,7 +199,7 @@ impl<'m> Worker<'m> {
         }
         drop(stdin);
         loop {
-            match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            match answers.recv_timeout(patience()) {
                 Ok(answer) => {
                     self.answered(answered, &answer);
                     answered += 1;

@@ -370,6 +370,7 @@ fn runs_are_recorded(seen: &mut Seen, store: &Store) {
     assert_eq!(queued[0]["shared"], "queued");
     seen.on("flush-pending", 1, &home, store, &["flush-pending"]);
     seen.on("history-sync", 1, &home, store, &["history", "sync"]);
+    seen.on("status", 0, &home, store, &["status"]);
     seen.refused(2, &home, &["flush-pending"]);
     seen.run("flush-pending", 0, &home, &["flush-pending", "--drop", "--yes"]);
     seen.run("flush-pending", 0, &home, &["flush-pending"]);
@@ -654,6 +655,8 @@ fn a_schema_allows_no_type_and_no_length_of_a_list_that_was_not_seen() {
             }
         });
     }
+    // Only PostgreSQL can fall behind with its statistics; tests/trouble.rs makes it.
+    never.retain(|what| !what.starts_with("status.stale_statistics"));
     if !keyring::is_there() {
         never.retain(|what| !what.starts_with("profile-to-keyring") && !what.starts_with("profile-add.secret"));
     }

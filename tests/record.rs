@@ -82,6 +82,22 @@ fn an_id_that_another_home_has_minted_is_minted_again_before_the_answer() {
 }
 
 #[test]
+fn an_id_of_which_nobody_was_told_is_minted_again_by_whoever_sends_it() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        let line = Line::to(&store);
+        let (ann, bob) = (member(&store), line.member());
+        let minted = |second: &str| with(RUN, &format!(r#""started_at":"2026-05-03T15:44:{second}Z""#));
+        ann.recorded(&[minted("02")]);
+        let answered = line.while_down(|| bob.recorded(&[minted("03")]));
+        assert_eq!(words(&answered, "run_id"), ["run_2026-05-03_15-44-001"]);
+        // As it is where the process ends between its write and its answer.
+        bob.local("UPDATE local_outbox SET minted = 1");
+        assert_eq!(bob.flushed()["failures"], json!([]));
+        assert_eq!(store.sql("SELECT run_id FROM amx_history_runs ORDER BY run_id;"), "run_2026-05-03_15-44-001\nrun_2026-05-03_15-44-002\n");
+    }
+}
+
+#[test]
 fn a_run_that_is_given_again_is_the_same_run() {
     for store in Store::all() {
         let home = member(&store);

@@ -10,7 +10,7 @@ use crate::progress::Progress;
 use crate::report::Reporter;
 use crate::store::local::LocalStore;
 use crate::store::outbox::{Quarantine, busy};
-use crate::sync::flush::{Drained, Link, Minted};
+use crate::sync::flush::{Drained, Link};
 use crate::sync::renamed;
 use chrono::Utc;
 use serde::Serialize;
@@ -98,7 +98,7 @@ pub(crate) async fn flush(session: &Session, target: &StoreTarget, local: &mut L
             local.release(store_id)?;
             let progress = Progress::new(session.printer);
             progress.begin(local.depth(store_id)?);
-            let drained = link.drain(local, &mut Minted::new(), &progress).await;
+            let drained = link.drain(local, &progress).await;
             progress.end();
             link.close().await;
             drained?

@@ -39,8 +39,9 @@ CREATE TABLE IF NOT EXISTS local_sources (
 CREATE TABLE IF NOT EXISTS local_outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT, store_id TEXT, run_id TEXT NOT NULL, item TEXT NOT NULL, body TEXT NOT NULL,
   queued_at TEXT NOT NULL, last_attempt_at TEXT, last_error TEXT, quarantined INTEGER NOT NULL DEFAULT 0,
-  place TEXT, landing INTEGER
+  place TEXT, landing INTEGER, minted INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS local_minted_again (entry INTEGER NOT NULL PRIMARY KEY, run_id TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS local_outbox_run ON local_outbox (run_id);
 CREATE TABLE IF NOT EXISTS local_places (place TEXT NOT NULL PRIMARY KEY, address TEXT NOT NULL, store_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS local_minted (day TEXT NOT NULL PRIMARY KEY, runs INTEGER NOT NULL) WITHOUT ROWID;
@@ -69,9 +70,10 @@ CREATE TABLE IF NOT EXISTS local_current_sessions (
 ";
 
 /// Columns that tables of an earlier build lack.
-const LATER_COLUMNS: [(&str, &str, &str); 3] = [
+const LATER_COLUMNS: [(&str, &str, &str); 4] = [
     ("local_outbox", "place", "TEXT"),
     ("local_outbox", "landing", "INTEGER"),
+    ("local_outbox", "minted", "INTEGER NOT NULL DEFAULT 0"),
     ("local_stores", "attempted", "INTEGER NOT NULL DEFAULT 0"),
 ];
 

@@ -9,6 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::history::time_text;
 use chrono::Utc;
 use rusqlite::{OptionalExtension, Row, params};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -82,6 +83,8 @@ pub struct Entry {
     pub last_error: Option<String>,
     /// The number that it was sent under, where it is not known whether it landed.
     pub landing: Option<i64>,
+    /// Whether its run's id was minted and nobody has been told of it yet.
+    pub minted: bool,
 }
 
 /// An entry with its size in bytes, or the number of one that cannot be read, and why.
@@ -215,6 +218,36 @@ impl LocalStore {
             Some(Quarantine::Conflict) => Some(Quarantine::Conflict),
             of_run => of_run.filter(|_| here > 0),
         })
+    }
+
+    /// The ids that runs of those entries were minted again, by the entry. They are about to be told, and stay from here on.
+    pub fn tell_minted(&mut self, entries: Vec<i64>) -> Result<BTreeMap<i64, String>> {
+        let open = "SELECT EXISTS (SELECT 1 FROM local_outbox WHERE id = ?1 AND minted) OR EXISTS (SELECT 1 FROM local_minted_again WHERE entry = ?1)";
+        let is_open = |entry: &i64| {
+            let found = self.connection.prepare_cached(open).and_then(|mut open| open.query_row([entry], |row| row.get::<_, bool>(0)));
+            self.reading(found)
+        };
+        let mut open = vec![];
+        for entry in entries {
+            if is_open(&entry)? {
+                open.push(entry);
+            }
+        }
+        let mut told = BTreeMap::new();
+        if open.is_empty() {
+            return Ok(told);
+        }
+        self.write(Durability::PowerCut, |writing| {
+            for entry in open {
+                writing.execute("UPDATE local_outbox SET minted = 0 WHERE id = ?1", [entry])?;
+                let sql = "DELETE FROM local_minted_again WHERE entry = ?1 RETURNING run_id";
+                let again =
+                    writing.connection.prepare_cached(sql).and_then(|mut told| told.query_row([entry], |row| row.get(0)).optional());
+                told.extend(writing.done(again)?.map(|run_id| (entry, run_id)));
+            }
+            Ok(())
+        })?;
+        Ok(told)
     }
 
     /// The entries that wait, oldest first, for whatever store, and whether each is for that one.
@@ -499,7 +532,7 @@ impl Writing<'_> {
     }
 
     /// Gives a run that was only just made another id.
-    pub fn mint_again(&self, entry: i64, write: &Write, run_id: &str) -> Result<Write> {
+    pub fn mint_again(&self, entry: i64, write: &Write, run_id: &str) -> Result<()> {
         let write = write.clone().renamed(run_id);
         self.execute(
             "DELETE FROM amx_history_runs WHERE run_id = (SELECT run_id FROM local_outbox WHERE id = ?1) AND landing IS NULL",
@@ -512,7 +545,13 @@ impl Writing<'_> {
             "UPDATE local_outbox SET run_id = ?2, body = ?3, landing = NULL WHERE id = ?1",
             params![entry, run_id, body(&write)?],
         )?;
-        Ok(write)
+        self.execute("INSERT OR REPLACE INTO local_minted_again (entry, run_id) VALUES (?1, ?2)", params![entry, run_id])?;
+        Ok(())
+    }
+
+    /// Notes that an entry's run has an id of which nobody has been told yet: until then it may have another one.
+    pub fn note_minted(&self, entry: i64) -> Result<()> {
+        self.execute("UPDATE local_outbox SET minted = 1 WHERE id = ?1", [entry]).map(|_| ())
     }
 
     fn next_batch(&self, store_id: &str) -> Result<Vec<Entry>> {
@@ -557,7 +596,7 @@ impl Writing<'_> {
 }
 
 fn entries_sql(condition: &str) -> String {
-    format!("SELECT id, body, quarantined, last_error, landing FROM local_outbox WHERE {condition}")
+    format!("SELECT id, body, quarantined, last_error, landing, minted FROM local_outbox WHERE {condition}")
 }
 
 fn entry(row: &Row<'_>) -> Found {
@@ -567,7 +606,8 @@ fn entry(row: &Row<'_>) -> Found {
     let write: Write = serde_json::from_str(&body).map_err(|error| wrong(&error))?;
     let quarantine = Quarantine::from_number(row.get(2).map_err(|error| wrong(&error))?);
     let (last_error, landing) = (row.get(3).map_err(|error| wrong(&error))?, row.get(4).map_err(|error| wrong(&error))?);
-    Ok((Entry { id, write, quarantine, last_error, landing }, body.len()))
+    let minted = row.get(5).map_err(|error| wrong(&error))?;
+    Ok((Entry { id, write, quarantine, last_error, landing, minted }, body.len()))
 }
 
 fn readable(found: Vec<Found>) -> Vec<Entry> {

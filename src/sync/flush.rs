@@ -57,9 +57,6 @@ pub struct Drained {
     pub stopped: Option<Error>,
 }
 
-/// Runs that were minted and of which nobody has been told yet: the entry of each, and the id that it has by now.
-pub type Minted = BTreeMap<i64, String>;
-
 /// What is to be written for a batch.
 struct Plan {
     rows: BTreeMap<String, RunRows>,
@@ -153,11 +150,11 @@ impl<'a> Link<'a> {
     ///
     /// # Errors
     /// What the local store says. What the shared store says is in the outcome.
-    pub async fn drain(&mut self, local: &mut LocalStore, minted: &mut Minted, reporter: &dyn Reporter) -> Result<Drained> {
+    pub async fn drain(&mut self, local: &mut LocalStore, reporter: &dyn Reporter) -> Result<Drained> {
         let mut drained = Drained::default();
         let mut broken = 0;
         loop {
-            let Err(error) = self.drain_once(local, minted, reporter, &mut drained).await else { break };
+            let Err(error) = self.drain_once(local, reporter, &mut drained).await else { break };
             let local_fault = matches!(error.code, Code::LocalStoreCorrupt | Code::Internal);
             if local_fault {
                 return Err(error);
@@ -177,13 +174,7 @@ impl<'a> Link<'a> {
         Ok(drained)
     }
 
-    async fn drain_once(
-        &mut self,
-        local: &mut LocalStore,
-        minted: &mut Minted,
-        reporter: &dyn Reporter,
-        drained: &mut Drained,
-    ) -> Result<()> {
+    async fn drain_once(&mut self, local: &mut LocalStore, reporter: &dyn Reporter, drained: &mut Drained) -> Result<()> {
         self.open(local).await?;
         self.resolve(local, reporter, drained).await?;
         loop {
@@ -192,7 +183,7 @@ impl<'a> Link<'a> {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.send(batch, local, minted, reporter, drained).await?;
+            self.send(batch, local, reporter, drained).await?;
         }
     }
 
@@ -247,14 +238,7 @@ impl<'a> Link<'a> {
     }
 
     /// Sends entries, apart where the store does not take one of them.
-    async fn send(
-        &mut self,
-        batch: Vec<Entry>,
-        local: &mut LocalStore,
-        minted: &mut Minted,
-        reporter: &dyn Reporter,
-        drained: &mut Drained,
-    ) -> Result<()> {
+    async fn send(&mut self, batch: Vec<Entry>, local: &mut LocalStore, reporter: &dyn Reporter, drained: &mut Drained) -> Result<()> {
         let mut waiting = VecDeque::from([batch]);
         let mut refused: HashSet<String> = HashSet::new();
         let mut tries = 0;
@@ -267,7 +251,7 @@ impl<'a> Link<'a> {
             let plan = within(patience, self.plan(&entries, local)).await??;
             if !plan.conflicts.is_empty() || !plan.absent.is_empty() {
                 // What is left is planned anew, without what cannot be sent.
-                self.set_aside(plan, &entries, local, minted, drained).await?;
+                self.set_aside(plan, &entries, local, drained).await?;
                 return Ok(());
             }
             let failure = match self.land(&entries, plan, local).await? {
@@ -368,23 +352,15 @@ impl<'a> Link<'a> {
     }
 
     /// Moves what cannot be sent out of the way: a minted id that is taken is minted again, another one goes into quarantine.
-    async fn set_aside(
-        &mut self,
-        plan: Plan,
-        entries: &[Entry],
-        local: &mut LocalStore,
-        minted: &mut Minted,
-        drained: &mut Drained,
-    ) -> Result<()> {
+    async fn set_aside(&mut self, plan: Plan, entries: &[Entry], local: &mut LocalStore, drained: &mut Drained) -> Result<()> {
         let destination = local.destination(&self.place)?;
         for (run_id, reason) in plan.conflicts {
             let of_run: Vec<&Entry> = entries.iter().filter(|entry| entry.write.run_id == run_id).collect();
             if let [entry] = of_run.as_slice()
-                && minted.contains_key(&entry.id)
+                && entry.minted
             {
                 let free = self.free_id(&entry.write, local).await?;
-                let write = local.write(Durability::PowerCut, |writing| writing.mint_again(entry.id, &entry.write, &free))?;
-                minted.insert(entry.id, write.run_id);
+                local.write(Durability::PowerCut, |writing| writing.mint_again(entry.id, &entry.write, &free))?;
                 continue;
             }
             local.write(Durability::PowerCut, |writing| writing.quarantine_run(&destination, &run_id, reason))?;

@@ -15,7 +15,7 @@
 //! # }
 //! ```
 
-use super::flush::{Link, Minted, day, minted_id};
+use super::flush::{Link, day, minted_id};
 use super::operation::{Changes, NewRun, Operation, bad};
 use crate::error::{Code, Error, Result};
 use crate::history::State;
@@ -27,7 +27,7 @@ use crate::store::source::Person;
 use crate::store::write::{Applied, Write};
 use chrono::{DateTime, SubsecRound, Utc};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How long a store that did not answer is left alone at first; it doubles from there.
@@ -117,7 +117,6 @@ impl<'a> Recorder<'a> {
         };
         let (person, installation) = (self.person, self.local.installation()?);
         let now = Utc::now().trunc_subsecs(6);
-        let mut minted = Minted::new();
         let taken: Vec<Result<Taken>> = self.local.write(Durability::PowerCut, |writing| {
             // Asked for within: another process that learns the store's id meanwhile would not find what is queued without it.
             let destination = place.map(|place| writing.destination(place)).transpose()?;
@@ -125,13 +124,15 @@ impl<'a> Recorder<'a> {
             let mut taken = vec![];
             for operation in operations {
                 match operation {
-                    Ok(operation) => taken.push(taker.take(operation, &mut minted)?),
+                    Ok(operation) => taken.push(taker.take(operation)?),
                     Err(error) => taken.push(Err(error)),
                 }
             }
             Ok(taken)
         })?;
-        self.send(&mut minted).await?;
+        self.send().await?;
+        let runs = taken.iter().flatten().filter(|taken| taken.op == "run").filter_map(|taken| taken.entry);
+        let minted = self.local.tell_minted(runs.collect())?;
         let mut answers = vec![];
         for taken in taken {
             answers.push(match taken {
@@ -225,7 +226,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Sends what waits, unless the store is being left alone. What stops it is a warning: every operation is durable already.
-    async fn send(&mut self, minted: &mut Minted) -> Result<()> {
+    async fn send(&mut self) -> Result<()> {
         let Shared::Enabled(link) = &mut self.shared else { return Ok(()) };
         if self.resting.is_some_and(|(until, _)| Instant::now() < until) {
             return Ok(());
@@ -235,7 +236,7 @@ impl<'a> Recorder<'a> {
             self.rest(&busy(), asked);
             return Ok(());
         };
-        let mut drained = link.drain(&mut self.local, minted, &Silent).await?;
+        let mut drained = link.drain(&mut self.local, &Silent).await?;
         match drained.stopped.take() {
             Some(error) => self.rest(&error, asked),
             None => (self.resting, self.warned) = (None, None),
@@ -255,7 +256,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    fn answer(&mut self, taken: Taken, minted: &Minted) -> Result<Answer> {
+    fn answer(&mut self, taken: Taken, minted: &BTreeMap<i64, String>) -> Result<Answer> {
         let run_id = taken.entry.and_then(|entry| minted.get(&entry).cloned()).unwrap_or(taken.run_id);
         let shared = match (taken.sent, taken.entry, &self.shared) {
             (Sent::Queued, Some(entry), Shared::Enabled(link)) => {
@@ -283,16 +284,16 @@ struct Taker<'t> {
 
 impl Taker<'_> {
     /// Takes one operation, or says why it cannot be taken; then nothing of it was.
-    fn take(&self, operation: Operation, minted: &mut Minted) -> Result<Result<Taken>> {
+    fn take(&self, operation: Operation) -> Result<Result<Taken>> {
         let op = operation.word();
         let taken = match operation {
-            Operation::Run(new) => self.begin(*new, minted)?,
+            Operation::Run(new) => self.begin(*new)?,
             Operation::Results(changes) | Operation::Update(changes) => self.change(changes)?,
         };
         Ok(taken.map(|(run_id, entry, sent)| Taken { run_id, op, entry, sent }))
     }
 
-    fn begin(&self, new: NewRun, minted: &mut Minted) -> Result<Result<(String, Option<i64>, Sent)>> {
+    fn begin(&self, new: NewRun) -> Result<Result<(String, Option<i64>, Sent)>> {
         let NewRun { run_id: given, started_at, mut run } = new;
         let known = match &given {
             // Under the id of a run in conflict the cache has the other one.
@@ -321,8 +322,8 @@ impl Taker<'_> {
         }
         let write = Write::of_run(&run, &owner);
         let taken = self.put(write)?;
-        if let (Ok((run_id, Some(entry), Sent::Queued)), None) = (&taken, &given) {
-            minted.insert(*entry, run_id.clone());
+        if let (Ok((_, Some(entry), Sent::Queued)), None) = (&taken, &given) {
+            self.writing.note_minted(*entry)?;
         }
         Ok(taken)
     }

@@ -186,11 +186,11 @@ pub fn fault(path: &Path, error: &rusqlite::Error) -> Error {
         ),
         Some(ErrorCode::DiskFull) => Error::new(
             Code::Io,
-            format!("no room to sort {shown}: {error}"),
-            "make room in the folder for temporary files, then run the same command again",
+            format!("no room is left for {shown}: {error}"),
+            "make room on its disk and in the folder for temporary files, then run the same command again",
         ),
         _ if is_shut_out(error) => {
-            Error::new(Code::Io, format!("cannot read {shown}: {error}"), "check the owner and the mode of the file and of its folder")
+            Error::new(Code::Io, format!("cannot read or write {shown}: {error}"), "check the owner and the mode of the file and of its folder")
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Error::new(Code::LocalStoreCorrupt, format!("{shown} is damaged: {error}"), RESTORE)

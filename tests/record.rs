@@ -93,7 +93,10 @@ fn an_id_of_which_nobody_was_told_is_minted_again_by_whoever_sends_it() {
         // As it is where the process ends between its write and its answer.
         bob.local("UPDATE local_outbox SET minted = 1");
         assert_eq!(bob.flushed()["failures"], json!([]));
-        assert_eq!(store.sql("SELECT run_id FROM amx_history_runs ORDER BY run_id;"), "run_2026-05-03_15-44-001\nrun_2026-05-03_15-44-002\n");
+        assert_eq!(
+            store.sql("SELECT run_id FROM amx_history_runs ORDER BY run_id;"),
+            "run_2026-05-03_15-44-001\nrun_2026-05-03_15-44-002\n"
+        );
     }
 }
 

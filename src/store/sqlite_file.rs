@@ -189,9 +189,11 @@ pub fn fault(path: &Path, error: &rusqlite::Error) -> Error {
             format!("no room is left for {shown}: {error}"),
             "make room on its disk and in the folder for temporary files, then run the same command again",
         ),
-        _ if is_shut_out(error) => {
-            Error::new(Code::Io, format!("cannot read or write {shown}: {error}"), "check the owner and the mode of the file and of its folder")
-        }
+        _ if is_shut_out(error) => Error::new(
+            Code::Io,
+            format!("cannot read or write {shown}: {error}"),
+            "check the owner and the mode of the file and of its folder",
+        ),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             Error::new(Code::LocalStoreCorrupt, format!("{shown} is damaged: {error}"), RESTORE)
         }

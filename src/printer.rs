@@ -4,7 +4,7 @@ mod ago;
 mod pager;
 mod questions;
 
-pub use ago::ago;
+pub use ago::{ago, counted};
 pub use pager::is_open as pager_is_open;
 pub use questions::Numbered;
 

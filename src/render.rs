@@ -14,6 +14,15 @@ use sea_query::{
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// What a statement on the store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privilege {
+    /// What a reader has: SELECT.
+    Read,
+    /// What a member has: SELECT, INSERT and UPDATE.
+    Write,
+}
+
 /// What a statement brings about, so that the catalog can be asked whether it is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -468,6 +477,21 @@ impl Renderer<'_> {
         let tables: Vec<_> = model.tables.iter().map(|table| table.name.clone()).collect();
         let text = self.dialect.render("grants.sql", self.schema, context! { tables, ledger => model.ledger().name })?;
         Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect())
+    }
+
+    /// Those of [`Renderer::grants`] that a user needs for something, on one line with `<user>` for the name; nothing where the engine has no users.
+    ///
+    /// # Errors
+    /// Those of [`Renderer::grants`].
+    pub fn granting(&self, model: &Model, privilege: Privilege) -> Result<Option<String>> {
+        let grantee = match privilege {
+            Privilege::Read => "<reader>",
+            Privilege::Write => "<member>",
+        };
+        let grants = self.grants(model)?;
+        let named = grants.iter().filter(|line| line.contains(grantee)).map(|line| line.replace(grantee, "<user>"));
+        let line = named.collect::<Vec<_>>().join("; ");
+        Ok((!line.is_empty()).then(|| line + ";"))
     }
 
     fn new_table(&self, model: &Model, table: &Table, steps: &mut Vec<Step>) -> Result<()> {

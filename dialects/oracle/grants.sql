@@ -2,4 +2,5 @@
 GRANT SELECT, INSERT, UPDATE ON {{ table(name) }} TO <member>
 GRANT SELECT ON {{ table(name) }} TO <reader>
 {% endfor %}
-GRANT SELECT ON {{ table(ledger) }} TO <member>, <reader>
+GRANT SELECT ON {{ table(ledger) }} TO <member>
+GRANT SELECT ON {{ table(ledger) }} TO <reader>

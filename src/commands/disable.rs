@@ -1,5 +1,6 @@
 //! `disable`
 
+use super::migrate_from_local::shown_path;
 use super::{Session, store_name};
 use crate::config::{self, Key};
 use crate::dialect::Backend;
@@ -19,7 +20,7 @@ struct Outcome {
 
 pub(crate) fn run(session: &Session, _args: &Args) -> Result<()> {
     let config = session.config()?;
-    let local = session.home.join("history.db");
+    let local = shown_path(&session.home.join("history.db"));
     if config.history_store_enabled()? {
         let backend = match config.history_store_profile()? {
             Some(name) => config.profile(&name).map(|profile| profile.backend).unwrap_or(Backend::PostgreSql),
@@ -28,8 +29,7 @@ pub(crate) fn run(session: &Session, _args: &Args) -> Result<()> {
         let store = store_name(&session.schema_in(&config, backend)?, backend)?;
         if session.printer.can_ask() {
             session.printer.talk(&format!(
-                "About to switch back to per-user local file ({}). Existing rows in\n{store} will NOT be deleted; they're just no longer the active store.",
-                local.display()
+                "About to switch back to per-user local file ({local}). Existing rows in\n{store} will NOT be deleted; they're just no longer the active store."
             ));
             if !session.printer.confirm("Proceed?")? {
                 session.printer.talk("Nothing was changed.");
@@ -40,7 +40,7 @@ pub(crate) fn run(session: &Session, _args: &Args) -> Result<()> {
     }
     let outbox = outbox_state(&session.home)?;
     session.printer.result(&Outcome { active_store: "file", outbox_depth: outbox.depth }, |outcome| {
-        let mut text = format!("✓ History store disabled. /history now reads {}.\n", local.display());
+        let mut text = format!("✓ History store disabled. /history now reads {local}.\n");
         if outcome.outbox_depth > 0 {
             text.push_str(&format!("  {} writes are still queued for the shared store; they are kept.\n", outcome.outbox_depth));
         }

@@ -7,6 +7,7 @@ use crate::driver::{Access, Driver};
 use crate::error::{Code, Result};
 use crate::feasibility;
 use crate::migration::{Engine, MigrationSet};
+use crate::printer::counted;
 use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::render::{Effect, Step};
@@ -88,7 +89,9 @@ async fn offer(session: &Session, target: &StoreTarget, local: &mut LocalStore, 
         return Ok(());
     }
     let theirs: i64 = outcome.teammates.iter().map(|mate| mate.runs).sum();
-    if theirs > 0 && session.printer.confirm(&format!("Pull the {theirs} runs that are there into the local cache?"))? {
+    if theirs > 0
+        && session.printer.confirm(&format!("Pull what is there ({}) into the local cache?", counted(theirs.unsigned_abs(), "run")))?
+    {
         let report = pull_from_shared::pull(session, target, local, false).await?;
         session.printer.result(&report, pull_from_shared::shown)?;
     }
@@ -247,12 +250,12 @@ fn shown(outcome: &Outcome, store: &str, place: &str) -> String {
     };
     for mate in &outcome.teammates {
         let newest = mate.newest.as_deref().unwrap_or("unknown");
-        text.push_str(&format!("  {} has {} runs there, the newest of {newest}\n", mate.who, mate.runs));
+        text.push_str(&format!("  {} has {} there, the newest of {newest}\n", mate.who, counted(mate.runs.unsigned_abs(), "run")));
     }
     if outcome.local_runs_not_shared > 0 {
         text.push_str(&format!(
-            "  {} runs of this machine are not shared yet: `amx-schema migrate-from-local` copies them\n",
-            outcome.local_runs_not_shared
+            "  not shared yet: {} of this machine; `amx-schema migrate-from-local` copies what is missing\n",
+            counted(outcome.local_runs_not_shared, "run")
         ));
     }
     if outcome.backend == Backend::Sqlite.word() && outcome.created {

@@ -5,7 +5,7 @@ use crate::driver::Access;
 use crate::error::{Code, Error, Result};
 use crate::identity::person;
 use crate::migration::{Engine, MigrationSet};
-use crate::printer::Printer;
+use crate::printer::{Printer, counted};
 use crate::progress::Progress;
 use crate::report::Silent;
 use crate::store::amx_cli::AmxCliFile;
@@ -59,7 +59,7 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         }
     }
     let names = names.join(" and ");
-    let question = format!("Found {found} runs in {names}. Copy to {store}?");
+    let question = format!("Found {} in {names}. Copy to {store}?", counted(found, "run"));
     if !args.dry_run && found > 0 && !session.printer.confirm(&question)? {
         session.printer.talk("Nothing was copied.");
         return Ok(());
@@ -168,7 +168,7 @@ fn shown(report: &Report, names: &str, dry_run: bool) -> String {
     part(report.runs_failed, "failed");
     part(report.conflicts.len() as u64, "in conflict");
     let others = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
-    let mut text = format!("✓ migrate-from-local finished. {} runs {would}imported{others}.\n", report.runs_imported);
+    let mut text = format!("✓ migrate-from-local finished. {} {would}imported{others}.\n", counted(report.runs_imported, "run"));
     if report.runs_imported + report.runs_updated + report.runs_failed == 0 && report.conflicts.is_empty() {
         text = "✓ migrate-from-local finished. Nothing to copy: every run is already there.\n".into();
     }

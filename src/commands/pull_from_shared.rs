@@ -4,6 +4,7 @@ use super::{Session, StoreTarget};
 use crate::driver::Access;
 use crate::error::Result;
 use crate::migration::{Engine, MigrationSet};
+use crate::printer::counted;
 use crate::progress::Progress;
 use crate::report::Silent;
 use crate::store::local::LocalStore;
@@ -79,6 +80,6 @@ pub(crate) fn shown(report: &Report) -> String {
     };
     match (report.runs_added, report.runs_updated) {
         (0, 0) => "✓ pull-from-shared finished. The local cache is up to date.".into(),
-        (added, _) => format!("✓ pull-from-shared finished. {added} rows added to local cache{updated}."),
+        (added, _) => format!("✓ pull-from-shared finished. {} added to local cache{updated}.", counted(added, "row")),
     }
 }

@@ -210,6 +210,9 @@ impl ErrorKind {
     }
 }
 
+/// What came back is no message of the protocol. The library tells that with a place in its own source, which is nobody's business.
+const NO_MESSAGE: &str = "the line broke, or what answers there is no server of this kind";
+
 impl DriverError {
     /// An error of that kind.
     pub fn new(kind: ErrorKind, message: impl fmt::Display) -> DriverError {

@@ -1,6 +1,6 @@
 //! MySQL and MariaDB over sqlx.
 
-use super::{Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
+use super::{Driver, DriverError, ErrorKind, Failure, Load, NO_MESSAGE, Op, Row, Value};
 use crate::error::Error;
 use crate::model::Kind;
 use crate::profile::{Profile, TlsMode};
@@ -230,6 +230,10 @@ fn fold(error: sqlx::Error) -> DriverError {
         },
         _ => ErrorKind::Other,
     };
-    let message = native.map(|native| native.message().to_string()).unwrap_or_else(|| error.to_string());
+    let message = match (&error, native) {
+        (_, Some(native)) => native.message().to_string(),
+        (sqlx::Error::Protocol(_), None) => NO_MESSAGE.into(),
+        (error, None) => error.to_string(),
+    };
     DriverError::new(kind, message)
 }

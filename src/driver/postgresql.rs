@@ -3,7 +3,7 @@
 //! It works behind a transaction-pooling proxy: no statement is prepared under a name, and one with bound values, which sqlx sends in two trips,
 //! is in a transaction of its own, or its second trip might reach another server connection (measured with pgbouncer 1.18).
 
-use super::{Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
+use super::{Driver, DriverError, ErrorKind, Failure, Load, NO_MESSAGE, Op, Row, Value};
 use crate::error::Error;
 use crate::model::Kind;
 use crate::profile::{Profile, TlsMode};
@@ -265,6 +265,7 @@ fn fold(error: sqlx::Error) -> DriverError {
             Some(detail) if kind != ErrorKind::Duplicate => format!("{} ({detail})", database.message()),
             _ => database.message().to_string(),
         },
+        None if matches!(error, sqlx::Error::Protocol(_)) => NO_MESSAGE.into(),
         None => error.to_string(),
     };
     DriverError::new(kind, detail)

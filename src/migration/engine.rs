@@ -10,7 +10,7 @@ use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::Kind;
-use crate::render::{Effect, Renderer, Step};
+use crate::render::{Effect, Privilege, Renderer, Step};
 use crate::report::Reporter;
 use futures_util::StreamExt;
 use minijinja::context;
@@ -122,7 +122,7 @@ impl Engine<'_> {
         let ran = adapter.run(None).await;
         let (exists, version) = (adapter.ledger_exists, adapter.version());
         let pending = std::mem::take(&mut adapter.planned);
-        ran?;
+        ran.map_err(|error| self.unreadable(error))?;
         if !exists {
             // A schema in another case is found here and not taken for an absent store.
             self.schema_exists().await?;
@@ -272,16 +272,37 @@ impl Engine<'_> {
         }
     }
 
+    /// Names what reading the ledger takes. An engine that hides what a user may not see does not tell whether there is one.
+    fn unreadable(&self, error: Error) -> Error {
+        let granting = match error.code {
+            Code::PermissionDenied => self.renderer().granting(&self.set.model, Privilege::Read).ok().flatten(),
+            _ => None,
+        };
+        match granting {
+            Some(granting) => {
+                let word = &self.set.dialect.schema_word;
+                error.hint(format!(
+                    "where there is no {word} {} yet, {}; where the store is there, have the DBA run: {granting}",
+                    self.schema.given,
+                    self.how_a_dba_makes_it()
+                ))
+            }
+            None => error,
+        }
+    }
+
+    fn how_a_dba_makes_it(&self) -> String {
+        let schema = &self.schema.given;
+        format!("have the DBA create it (CREATE SCHEMA {schema};) and let this user create tables in it, or hand on `amx-schema dump-ddl`")
+    }
+
     fn schema_refused(&self, error: DriverError) -> Error {
         let word = &self.set.dialect.schema_word;
         match error.kind {
             ErrorKind::Denied => Error::new(
                 Code::PermissionDenied,
                 format!("the database user may not create the {word} {}: {}", self.schema.given, error.message),
-                format!(
-                    "have the DBA create it (CREATE SCHEMA {};) and let this user create tables in it, or hand on `amx-schema dump-ddl`; then run the same command again",
-                    self.schema.given
-                ),
+                format!("{}; then run the same command again", self.how_a_dba_makes_it()),
             ),
             _ => error.into(),
         }
@@ -673,10 +694,16 @@ fn ours(error: &refinery::Error) -> Option<&Error> {
     inner.downcast_ref::<Error>().or_else(|| inner.downcast_ref::<refinery::Error>().and_then(ours))
 }
 
-fn statement_error(error: DriverError, step: &Step) -> Error {
+pub(super) fn statement_error(error: DriverError, step: &Step) -> Error {
     let message = format!("could not {}: {}", step.effect, error.message);
-    let general = Error::from(error);
-    Error { message, ..general }
+    let hint = (error.kind == ErrorKind::Denied).then_some(
+        "let this user create tables in the schema, or have the DBA run what `amx-schema dump-ddl` writes; then run the same command again",
+    );
+    let general = Error { message, ..Error::from(error) };
+    match hint {
+        Some(hint) => general.hint(hint),
+        None => general,
+    }
 }
 
 impl AsyncTransaction for Adapter<'_> {

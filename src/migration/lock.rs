@@ -5,7 +5,7 @@
 //! says who holds the lock, and has a number, the fence, that goes up with each holder: whoever was paused and has lost the lock finds another
 //! number at its next write, which is then refused.
 
-use super::engine::timeouts;
+use super::engine::{statement_error, timeouts};
 use super::{Engine, MigrationSet};
 use crate::dialect::{LockKind, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
@@ -291,7 +291,7 @@ impl Engine<'_> {
         for step in lock_steps(self.set, self.schema)? {
             match self.driver.execute(&step.sql, &[]).await {
                 Err(error) if in_the_way(&error) => return Ok(None),
-                Err(error) if !matches!(error.kind, ErrorKind::Exists | ErrorKind::Duplicate) => return Err(error.into()),
+                Err(error) if !matches!(error.kind, ErrorKind::Exists | ErrorKind::Duplicate) => return Err(statement_error(error, &step)),
                 _ => {}
             }
         }

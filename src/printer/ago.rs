@@ -13,9 +13,14 @@ pub fn ago(now: DateTime<Utc>, then: DateTime<Utc>) -> String {
         None => "just now".into(),
         Some((length, unit)) => {
             let count = seconds / length;
-            format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
+            format!("{} ago", counted(count.unsigned_abs(), unit))
         }
     }
+}
+
+/// So many of a thing whose plural ends in s.
+pub fn counted(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::driver::{Driver, DriverError, ErrorKind, Load, Op, Row, Value};
 use crate::error::{Code, Error, Result};
 use crate::history::{Attribution, Run, RunResult, State};
 use crate::model::{Kind, Model};
+pub use crate::render::Privilege;
 use crate::render::Renderer;
 use chrono::{DateTime, Utc};
 use minijinja::context;
@@ -506,31 +507,20 @@ impl<'a> SharedStore<'a> {
     }
 }
 
-/// What a statement takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Privilege {
-    /// What a reader has: SELECT.
-    Read,
-    /// What a member has: SELECT, INSERT and UPDATE.
-    Write,
-}
-
 /// A driver's error; where a privilege is missing, with the statements that grant it.
 pub fn refused(error: DriverError, dialect: &Dialect, schema: &SchemaName, privilege: Privilege) -> Error {
     if error.kind != ErrorKind::Denied {
         return error.into();
     }
-    let (may_not, grantee) = match privilege {
-        Privilege::Read => ("read", "<reader>"),
-        Privilege::Write => ("write to", "<member>"),
+    let may_not = match privilege {
+        Privilege::Read => "read",
+        Privilege::Write => "write to",
     };
     let message = format!("the database user may not {may_not} the store: {}", error.message);
-    let granted = Model::embedded().and_then(|model| Renderer { dialect, schema }.grants(&model)).unwrap_or_default();
-    let grants: Vec<String> =
-        granted.into_iter().filter(|line| line.contains(grantee)).map(|line| line.replace(grantee, "<user>")).collect();
-    let hint = match grants.is_empty() {
-        true => "check the owner and the mode of the file and of its folder".into(),
-        false => format!("have the DBA run: {};", grants.join("; ")),
+    let granting = Model::embedded().and_then(|model| Renderer { dialect, schema }.granting(&model, privilege)).ok().flatten();
+    let hint = match granting {
+        None => "check the owner and the mode of the file and of its folder".into(),
+        Some(granting) => format!("have the DBA run: {granting}"),
     };
     Error::new(Code::PermissionDenied, message, hint)
 }

@@ -19,6 +19,11 @@ impl Role<'_> {
         Role { store, name }
     }
 
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Grants rights on the store's tables, such as `SELECT, INSERT`.
     pub fn grant(&self, rights: &str) {
         let (schema, name) = (&self.store.schema, &self.name);

@@ -4,10 +4,13 @@ use super::Home;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use std::io::{Read, Write};
 use std::num::NonZero;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const ROWS: NonZero<u16> = NonZero::new(100).unwrap();
+/// More than any walk writes, so that nothing of it is scrolled away.
+const TALL: NonZero<u16> = NonZero::new(1000).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(160).unwrap();
 /// The longest that a screen is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,8 +35,16 @@ pub struct Terminal {
 impl Terminal {
     /// Starts the program with that home on a terminal of its own.
     pub fn start(home: &Home, args: &[&str]) -> Terminal {
-        let pair = native_pty_system().openpty(PtySize { rows: ROWS.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 }).unwrap();
-        let given = home.command(args);
+        Terminal::of(home, &home.command(args), ROWS)
+    }
+
+    /// The same on a terminal that holds the whole of a long session, with the command's own environment.
+    pub fn tall(home: &Home, command: &Command) -> Terminal {
+        Terminal::of(home, command, TALL)
+    }
+
+    fn of(home: &Home, given: &Command, rows: NonZero<u16>) -> Terminal {
+        let pair = native_pty_system().openpty(PtySize { rows: rows.get(), cols: COLUMNS.get(), pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::new(given.get_program());
         command.args(given.get_args());
         command.cwd(home.dir.path());
@@ -47,7 +58,7 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let (mut output, keyboard) = (pair.master.try_clone_reader().unwrap(), pair.master.take_writer().unwrap());
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, COLUMNS, 0)));
         let shown = Arc::clone(&screen);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -135,10 +146,22 @@ impl Terminal {
         self.keys(&format!("{text}{ENTER}"))
     }
 
+    /// Gives the shell a command as a person does, who sees what was typed before pressing Enter.
+    #[track_caller]
+    pub fn command(&mut self, text: &str) -> &mut Terminal {
+        self.asks("> ").keys(text).asks(&format!("> {text}")).keys(ENTER)
+    }
+
+    /// Answers a question, once it is there.
+    #[track_caller]
+    pub fn answers(&mut self, question: &str, text: &str) -> &mut Terminal {
+        self.asks(question).line(text)
+    }
+
     /// Sends the process a signal, as `kill` does.
     pub fn signal(&mut self, name: &str) -> &mut Terminal {
         let id = self.child.process_id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
         self
     }
 

@@ -101,6 +101,34 @@ fn an_id_of_which_nobody_was_told_is_minted_again_by_whoever_sends_it() {
 }
 
 #[test]
+fn what_is_written_to_a_teammates_run_goes_there_though_an_untold_one_has_its_id_here() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        for pulls in [false, true] {
+            let line = Line::to(&store);
+            let (ann, bob) = (member(&store), line.member());
+            let hour = if pulls { "16" } else { "15" };
+            let minted = |second: &str| with(RUN, &format!(r#""started_at":"2026-05-03T{hour}:44:{second}Z""#));
+            let theirs = words(&ann.recorded(&[minted("02")]), "run_id")[0].to_string();
+            let mine = line.while_down(|| words(&bob.recorded(&[minted("03")]), "run_id")[0].to_string());
+            bob.local("UPDATE local_outbox SET minted = 1");
+            if mine != theirs {
+                // The second round of a home counts on.
+                bob.local(&format!("UPDATE local_outbox SET run_id = '{theirs}', body = replace(body, '{mine}', '{theirs}')"));
+                bob.local(&format!("UPDATE amx_history_runs SET run_id = '{theirs}' WHERE run_id = '{mine}'"));
+            }
+            line.while_down(|| bob.recorded(&[result(&theirs, "for ann's run"), state(&theirs, "reviewed")]));
+            if pulls {
+                bob.pulled();
+            }
+            assert_eq!(bob.flushed()["failures"], json!([]), "{}", store.backend);
+            assert_eq!((store.description(&theirs).as_str(), store.state(&theirs).as_str()), ("for ann's run", "reviewed"));
+            let of_day = format!("SELECT count(*) FROM amx_history_runs WHERE run_id LIKE 'run_2026-05-03_{hour}%'");
+            assert_eq!(store.number(&of_day), 2);
+        }
+    }
+}
+
+#[test]
 fn a_run_that_is_given_again_is_the_same_run() {
     for store in Store::all() {
         let home = member(&store);

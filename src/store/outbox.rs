@@ -531,22 +531,34 @@ impl Writing<'_> {
         Ok(queued)
     }
 
-    /// Gives a run that was only just made another id.
-    pub fn mint_again(&self, entry: i64, write: &Write, run_id: &str) -> Result<()> {
-        let write = write.clone().renamed(run_id);
-        self.execute(
-            "DELETE FROM amx_history_runs WHERE run_id = (SELECT run_id FROM local_outbox WHERE id = ?1) AND landing IS NULL",
-            [entry],
-        )?;
+    /// The entry of a run whose id was minted and that nobody has been told of, where it is under that id.
+    pub fn untold(&self, run_id: &str) -> Result<Option<Entry>> {
+        Ok(readable(self.entries("run_id = ?1 AND minted", [run_id])?).into_iter().next())
+    }
+
+    /// Gives a run of which nobody was told another id, and its first one to the run that the store has under it: what was queued for that id
+    /// since was meant for that one. Nothing where the new id has been taken meanwhile.
+    pub fn mint_again(&self, entry: &Entry, run_id: &str, stored: &StoredRun) -> Result<Option<()>> {
+        if self.run(run_id)?.is_some() {
+            return Ok(None);
+        }
+        let meant = &entry.write;
+        self.put_run(stored)?;
+        for mut later in readable(self.entries("run_id = ?1 AND id <> ?2 AND quarantined < 2", params![meant.run_id, entry.id])?) {
+            if later.write.owner == meant.owner && later.write.started_at == meant.started_at {
+                later.write.owner = stored.stamp.origin.clone().unwrap_or_default();
+                later.write.started_at = stored.run.started_at;
+                self.execute("UPDATE local_outbox SET body = ?2 WHERE id = ?1", params![later.id, body(&later.write)?])?;
+            }
+        }
+        let write = meant.clone().renamed(run_id);
         let mut rows = RunRows::default();
         write.apply(&mut rows, &write.owner);
         self.put_touched(&rows)?;
-        self.execute(
-            "UPDATE local_outbox SET run_id = ?2, body = ?3, landing = NULL WHERE id = ?1",
-            params![entry, run_id, body(&write)?],
-        )?;
-        self.execute("INSERT OR REPLACE INTO local_minted_again (entry, run_id) VALUES (?1, ?2)", params![entry, run_id])?;
-        Ok(())
+        let sql = "UPDATE local_outbox SET run_id = ?2, body = ?3, landing = NULL WHERE id = ?1";
+        self.execute(sql, params![entry.id, run_id, body(&write)?])?;
+        self.execute("INSERT OR REPLACE INTO local_minted_again (entry, run_id) VALUES (?1, ?2)", params![entry.id, run_id])?;
+        Ok(Some(()))
     }
 
     /// Notes that an entry's run has an id of which nobody has been told yet: until then it may have another one.

@@ -356,11 +356,10 @@ impl<'a> Link<'a> {
         let destination = local.destination(&self.place)?;
         for (run_id, reason) in plan.conflicts {
             let of_run: Vec<&Entry> = entries.iter().filter(|entry| entry.write.run_id == run_id).collect();
-            if let [entry] = of_run.as_slice()
-                && entry.minted
+            if let Some(entry) = of_run.first().filter(|entry| entry.minted)
+                && let Some(stored) = self.runs(&[&run_id]).await?.get(&run_id)
             {
-                let free = self.free_id(&entry.write, local).await?;
-                local.write(Durability::PowerCut, |writing| writing.mint_again(entry.id, &entry.write, &free))?;
+                self.mint_again(entry, stored, local).await?;
                 continue;
             }
             local.write(Durability::PowerCut, |writing| writing.quarantine_run(&destination, &run_id, reason))?;
@@ -373,6 +372,22 @@ impl<'a> Link<'a> {
             drained.quarantined.push((entry.name(), reason.into()));
         }
         Ok(())
+    }
+
+    /// Gives a run of which nobody was told another id.
+    async fn mint_again(&mut self, entry: &Entry, stored: &StoredRun, local: &mut LocalStore) -> Result<()> {
+        loop {
+            let free = self.free_id(&entry.write, local).await?;
+            let Landing { store_id, installation, .. } = self.parts()?.1.clone();
+            let minted = local.write(Durability::PowerCut, |writing| {
+                let minted = writing.mint_again(entry, &free, stored)?;
+                writing.reapply(&store_id, &entry.write.run_id, &installation)?;
+                Ok(minted)
+            })?;
+            if minted.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     /// The next id of this machine for that run that is free both here and in the store.

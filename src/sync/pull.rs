@@ -3,6 +3,7 @@
 //! One small query says which writers have moved; then only what they changed is read, in windows of their numbers, so that memory stays flat
 //! and a pull that is cut off goes on from the last window.
 
+use super::flush::{day, minted_id};
 use crate::dialect::{Dialect, SchemaName};
 use crate::driver::Driver;
 use crate::error::Result;
@@ -312,6 +313,15 @@ fn make_room(writing: &Writing<'_>, destination: &Destination, run_id: &str, run
             (Some(store_id), Some(owner)) => writing.adopt(store_id, run_id, own, owner),
             _ => Ok(()),
         };
+    }
+    // Nobody knows of it yet; whether its next id is free will be seen when it is sent.
+    if let Some(entry) = writing.untold(run_id)? {
+        loop {
+            let next = minted_id(entry.write.started_at, writing.next_of_day(&day(&entry.write))?);
+            if writing.mint_again(&entry, &next, run)?.is_some() {
+                return Ok(());
+            }
+        }
     }
     // One that is in another store, or on its way there, is not this store's business.
     let elsewhere = here.stamp.writer.is_none() || writing.is_queued_elsewhere(destination, run_id)?;

@@ -322,11 +322,15 @@ impl LocalStore {
 }
 
 impl Writing<'_> {
-    /// The runs of which something is in the outbox, with what is known of each here. Of a run in conflict it is the quarantined one.
-    pub fn pending(&self) -> Result<Vec<(StoredRun, Counts, Quarantine)>> {
-        let sql = "SELECT run_id, max(quarantined) FROM local_outbox GROUP BY run_id";
+    /// The runs of which something is in the outbox, for the store at a place or for whatever store, with what is known of each here. Of a run
+    /// in conflict it is the quarantined one.
+    pub fn pending(&self, place: Option<&Place>) -> Result<Vec<(StoredRun, Counts, Quarantine)>> {
+        let destination = place.map(|place| self.destination(place)).transpose()?;
+        let (name, store_id) = destination.map(|destination| (destination.place, destination.store_id)).unzip();
+        let sql = "SELECT run_id, max(quarantined) FROM local_outbox
+            WHERE ?1 IS NULL OR store_id = ?2 OR (store_id IS NULL AND place = ?1) GROUP BY run_id";
         let mut statement = self.done(self.connection.prepare_cached(sql))?;
-        let found = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
+        let found = statement.query_map(params![name, store_id.flatten()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)));
         let found: Vec<_> = self.done(found.and_then(Iterator::collect))?;
         let mut pending = vec![];
         for (run_id, quarantined) in found {

@@ -2,7 +2,7 @@
 
 use super::amx_cli::AmxCliFile;
 use super::local::{LocalFiles, Writing};
-use super::outbox::Quarantine;
+use super::outbox::{Place, Quarantine};
 use super::shared::{RunFilter, SharedStore, Stamp, StoredResult, StoredRun};
 use super::source::{Person, RunKey, Source, SourceRun};
 use super::sqlite_file::{FileKind, ReadOnly, recognise};
@@ -28,8 +28,10 @@ struct Tables {
 pub struct Reading {
     /// The shared store, or this home's cache.
     tables: Option<Tables>,
-    /// Our local store, where something may wait to be sent, and the id of the store that it would be sent to.
+    /// Our local store, where something may wait to be sent.
     own: Option<PathBuf>,
+    /// Where the store is that it would be sent to; for whatever store where none is in use.
+    place: Option<Place>,
     /// Whether the tables are the cache: then what waits is in them already, but for what is in conflict.
     from_cache: bool,
     /// amx-cli's file, where it is read beside the cache.
@@ -62,23 +64,23 @@ type Key = (DateTime<Utc>, String);
 impl Reading {
     /// Reads a shared store alone.
     pub fn of_store(driver: Box<dyn Driver>, dialect: &'static Dialect, schema: SchemaName) -> Reading {
-        Reading { tables: Some(Tables { driver, dialect, schema }), own: None, from_cache: false, amx_cli: None }
+        Reading { tables: Some(Tables { driver, dialect, schema }), own: None, place: None, from_cache: false, amx_cli: None }
     }
 
-    /// Reads beside it what waits in a home's outbox.
+    /// Reads beside it what waits for it in a home's outbox.
     ///
     /// # Errors
     /// `local_store_corrupt` and `io` where the home's files cannot be told.
-    pub fn with_pending(mut self, home: &Path) -> Result<Reading> {
-        self.own = own_file(home)?;
+    pub fn with_pending(mut self, home: &Path, place: Place) -> Result<Reading> {
+        (self.own, self.place) = (own_file(home)?, Some(place));
         Ok(self)
     }
 
-    /// Reads a home's files alone: the cache, which holds its own runs and those that were pulled, and an amx-cli file beside it. None is made.
+    /// Reads a home's files alone, in place of the store at a place or where none is in use: the cache, which holds its own runs and those that were pulled, and an amx-cli file beside it. None is made.
     ///
     /// # Errors
     /// `local_store_corrupt`, `io`, `locked`.
-    pub fn of_home(home: &Path, person: &Person) -> Result<Reading> {
+    pub fn of_home(home: &Path, person: &Person, place: Option<Place>) -> Result<Reading> {
         let own = own_file(home)?;
         let tables = match &own {
             None => None,
@@ -91,7 +93,7 @@ impl Reading {
             None => None,
             Some(path) => Some(Box::new(AmxCliFile::open(&path, person)?) as Box<dyn Source>),
         };
-        Ok(Reading { tables, own, from_cache: true, amx_cli })
+        Ok(Reading { tables, own, place, from_cache: true, amx_cli })
     }
 
     /// Ends the connection, if there is one.
@@ -219,7 +221,7 @@ impl Reading {
     fn pending(&self) -> Result<Vec<(StoredRun, Counts, Quarantine)>> {
         match &self.own {
             None => Ok(vec![]),
-            Some(path) => Writing::over(&ReadOnly::open(path)?.connection, path).pending(),
+            Some(path) => Writing::over(&ReadOnly::open(path)?.connection, path).pending(self.place.as_ref()),
         }
     }
 

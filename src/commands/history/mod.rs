@@ -39,7 +39,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
 /// this home's cache, with a warning; else this home's files.
 async fn open(session: &Session) -> Result<Reading> {
     let config = session.config()?;
-    let Some(target) = session.shared_in(&config)? else { return Reading::of_home(&session.home, &person()) };
+    let Some(target) = session.shared_in(&config)? else { return Reading::of_home(&session.home, &person(), None) };
     let set = MigrationSet::embedded(target.profile.backend)?;
     let connected = async {
         let mut driver = session.connect(&target, Access::Read).await?;
@@ -49,12 +49,13 @@ async fn open(session: &Session) -> Result<Reading> {
     };
     match connected.await {
         Ok(driver) => {
+            let place = target.place();
             let reading = Reading::of_store(driver, set.dialect, target.schema);
-            if target.explicit { Ok(reading) } else { reading.with_pending(&session.home) }
+            if target.explicit { Ok(reading) } else { reading.with_pending(&session.home, place) }
         }
         Err(error) if error.code == Code::Unreachable && !target.explicit => {
             session.printer.warn(&format!("{}; this is the local cache, as of its last pull", error.message));
-            Reading::of_home(&session.home, &person())
+            Reading::of_home(&session.home, &person(), Some(target.place()))
         }
         Err(error) => Err(error),
     }

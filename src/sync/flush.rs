@@ -47,12 +47,10 @@ pub struct Link<'a> {
 /// What came of draining.
 #[derive(Debug, Default)]
 pub struct Drained {
-    /// The names of entries that have landed.
+    /// How many entries have landed.
     pub landed: u64,
     /// Entries that went into quarantine, each with the reason.
     pub quarantined: Vec<(String, String)>,
-    /// Runs whose id is another run's in the store.
-    pub conflicts: BTreeSet<String>,
     /// What stopped it before the outbox was empty.
     pub stopped: Option<Error>,
 }
@@ -364,7 +362,6 @@ impl<'a> Link<'a> {
             }
             local.write(Durability::PowerCut, |writing| writing.quarantine_run(&destination, &run_id, reason))?;
             drained.quarantined.extend(of_run.iter().map(|entry| (entry.name(), reason.to_string())));
-            drained.conflicts.insert(run_id);
         }
         for entry in entries.iter().filter(|entry| plan.absent.contains(&entry.id)) {
             let reason = "the store has no such run, and neither has this machine";

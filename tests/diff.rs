@@ -2,7 +2,7 @@
 
 mod common;
 use common::role::Role;
-use common::{HISTORY, Home, Store};
+use common::{HISTORY, Home, Store, snapshot};
 use serde_json::{Value, json};
 
 /// The differences that `diff` gives, and its exit status.
@@ -60,14 +60,6 @@ fn tables(store: &Store) -> String {
         "postgresql" => format!("SELECT relname FROM pg_class WHERE relnamespace = '{lower}'::regnamespace ORDER BY 1;"),
         _ => format!("SELECT table_name FROM information_schema.tables WHERE table_schema = '{given}' ORDER BY 1;"),
     })
-}
-
-fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
 // --- diff

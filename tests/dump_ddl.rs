@@ -3,7 +3,7 @@
 mod common;
 mod lint;
 use amx_schema::dialect::Backend;
-use common::{HISTORY, Home, Store, ran};
+use common::{HISTORY, Home, Store, ran, snapshot};
 
 /// What the first line calls each backend.
 const NAMES: [(&str, &str); 9] = [
@@ -20,14 +20,6 @@ const NAMES: [(&str, &str); 9] = [
 
 fn dump(args: &[&str]) -> String {
     Home::new().run(&[&["dump-ddl"], args].concat()).ok()
-}
-
-fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
 #[test]

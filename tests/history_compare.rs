@@ -5,19 +5,11 @@ use amx_schema::history::time_text;
 use chrono::{TimeDelta, Utc};
 use common::files::{edit, own};
 use common::typescript::Size;
-use common::{HISTORY, Home, Store};
+use common::{HISTORY, Home, Store, snapshot};
 
 const ALICE: &str = "run_2026-05-03_15-44-002";
 const BOB: &str = "run_2026-05-03_11-08-001";
 const WIDE: Size = Size { rows: 50, columns: 200 };
-
-fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
 
 /// A home whose own history has a run of that person, begun so long ago, with those descriptions.
 fn add_run(home: &Home, run_id: &str, who: &str, ago: TimeDelta, texts: &[(&str, Option<&str>)]) {

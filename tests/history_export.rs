@@ -2,21 +2,13 @@
 
 mod common;
 use common::files::edit;
-use common::{HISTORY, Home, Store};
+use common::{HISTORY, Home, Store, snapshot};
 use serde_json::Value;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 
 const OLDER: &str = "run_2026-08-07_14-14-008";
 const NEWER: &str = "run_2026-09-15_04-00-014";
-
-fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
 
 fn exported(home: &Home, args: &[&str]) -> Vec<Value> {
     home.run(&[&["history", "export", "--json"], args].concat()).json().as_array().unwrap().clone()

@@ -2,7 +2,7 @@
 
 mod common;
 use common::terminal::{CTRL_C, ENTER, ESCAPE, Terminal};
-use common::{HISTORY, Home, Store};
+use common::{HISTORY, Home, Store, snapshot};
 
 /// The three profiles of the documents.
 const PROFILES: &str = "db_profiles:
@@ -14,12 +14,6 @@ active_db_profile: default
 
 fn steady(home: &Home, screen: &str) -> String {
     screen.replace(&home.dir.path().display().to_string(), "HOME")
-}
-
-fn snapshot(name: &str, text: &str) {
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!(name, text);
-    });
 }
 
 fn with_config(config: &str) -> Home {

@@ -2,7 +2,7 @@
 
 mod common;
 use common::keyring::Keyring;
-use common::{Home, Store, ran, run_with};
+use common::{Home, Store, ran, run_with, snapshot};
 use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -39,14 +39,6 @@ const MOVE: [&str; 3] = ["profile", "to-keyring", "prod-pg"];
 
 /// A profile that nothing is behind, with its password on stdin.
 const ADD: [&str; 7] = ["profile", "add", "later", "--backend=postgresql", "--set=host=db.example.com", "--keyring", "--password-stdin"];
-
-fn snapshot(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
 
 // --- reading
 

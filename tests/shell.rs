@@ -2,7 +2,7 @@
 
 mod common;
 use common::terminal::{CTRL_C, CTRL_D, TAB, Terminal, UP};
-use common::{HISTORY, Home, Ran, Store, ran};
+use common::{HISTORY, Home, Ran, Store, ran, snapshot};
 use std::io::{Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
@@ -32,12 +32,6 @@ fn at_prompt(home: &Home) -> Terminal {
 /// What does not stay the same from run to run.
 fn steady(home: &Home, screen: &str) -> String {
     screen.replace(&home.dir.path().display().to_string(), "HOME")
-}
-
-fn snapshot(name: &str, text: &str) {
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!(name, text);
-    });
 }
 
 // --- a script

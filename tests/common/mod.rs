@@ -50,6 +50,16 @@ pub fn lock_options() -> LockOptions {
     LockOptions { timeout: Duration::from_secs(30), lease: LEASE, holder }
 }
 
+/// Compares a text with the snapshot of that name.
+#[track_caller]
+pub fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(concat!(env!("CARGO_MANIFEST_DIR"), "/snapshots"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
 /// What a run of the program left behind.
 #[derive(Debug)]
 pub struct Ran {

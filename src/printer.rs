@@ -14,6 +14,7 @@ use dialoguer::console::{Term, style};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 /// How much is said, and in which form.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,6 +75,22 @@ impl Printer {
     /// Warns on stderr.
     pub fn warn(&self, text: &str) {
         self.stderr(&format!("warning: {text}"));
+    }
+
+    /// Says why nothing happens for a while: on a terminal one line that counts down, elsewhere one line at the beginning.
+    pub fn countdown(&self, why: &str, left: Duration, whole: Duration) {
+        let seconds = left.as_millis().div_ceil(1000);
+        let text = format!("{}; going on in {seconds} s", neutral(why));
+        match io::stderr().is_terminal() && !self.quiet && !self.json {
+            true => {
+                let mut err = io::stderr().lock();
+                let end = if seconds <= 1 { "\r\x1b[K" } else { "" };
+                // A closed stderr is nobody's loss.
+                let _ = write!(err, "\r\x1b[K{text}{end}").and_then(|()| err.flush());
+            }
+            false if left == whole => self.talk(&text),
+            false => {}
+        }
     }
 
     /// Reports a failure on stderr: two lines, or one JSON document.

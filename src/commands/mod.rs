@@ -25,7 +25,7 @@ pub mod status;
 use crate::cli::Global;
 use crate::config::Config;
 use crate::dialect::{Backend, SchemaName};
-use crate::driver::{self, Access, Driver};
+use crate::driver::{self, Access, Driver, Waits};
 use crate::error::{Code, Error, Result};
 use crate::migration::{Engine, Holder, LEASE, LockOptions, MigrationSet};
 use crate::printer::Printer;
@@ -37,6 +37,7 @@ use async_trait::async_trait;
 use directories::BaseDirs;
 use secrecy::ExposeSecret;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What every command has at hand: the home folder, the global flags, and the printer.
@@ -187,7 +188,9 @@ impl Session {
 
     /// Connects to a target.
     pub async fn connect(&self, target: &StoreTarget, access: Access) -> Result<Box<dyn Driver>> {
-        driver::connect(&target.profile, &self.home, access).await
+        let printer = self.printer;
+        let waits: Waits = Arc::new(move |why: &str, left: Duration, whole: Duration| printer.countdown(why, left, whole));
+        driver::connect(&target.profile, &self.home, access, waits).await
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A driver never builds DDL and knows no table of ours.
 
+#[cfg(any(feature = "bigquery", feature = "databricks"))]
+mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgresql")]
@@ -17,6 +19,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use sqlite::over as over_sqlite;
@@ -335,7 +338,8 @@ pub trait Driver: Send {
     /// Runs one query; `kinds` says what each column of the answer is.
     async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError>;
 
-    /// Runs the parts in order in one transaction, taking them one at a time so that a large batch is never held as a whole.
+    /// Runs the parts in order in one transaction, taking them one at a time so that a large batch is never held as a whole. Never asked for
+    /// where the dialect says that there are no transactions.
     async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure>;
 
     /// A second connection to the same database.
@@ -362,11 +366,27 @@ pub enum Access {
     Create,
 }
 
-/// Connects to the database that a profile names.
+/// Is told, each second, why there is a pause that a service asked for, as where a rate limit was reached, how long it still lasts, and how long
+/// it lasts as a whole.
+pub type Waits = Arc<dyn Fn(&str, Duration, Duration) + Send + Sync>;
+
+/// Waits, and tells each second how long still.
+#[cfg(any(feature = "bigquery", feature = "databricks", feature = "snowflake"))]
+async fn wait_out(waits: &Waits, why: &str, pause: Duration) {
+    let mut left = pause;
+    let end = tokio::time::Instant::now() + pause;
+    while !left.is_zero() {
+        waits(why, left, pause);
+        tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+        left = end.saturating_duration_since(tokio::time::Instant::now());
+    }
+}
+
+/// Connects to the database that a profile names. `waits` hears of the pauses that a service asks for.
 ///
 /// # Errors
 /// `backend_not_built` where this build has no driver for it; else what the engine says.
-pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access) -> Result<Box<dyn Driver>, Error> {
+pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, waits: Waits) -> Result<Box<dyn Driver>, Error> {
     let connecting = async {
         match profile.backend {
             #[cfg(feature = "postgresql")]
@@ -378,7 +398,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access) 
             other => Err(not_built(other)),
         }
     };
-    let _ = (home, access);
+    let _ = (home, access, waits);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => connected,
         Err(_) => {

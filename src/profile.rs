@@ -141,7 +141,7 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
         Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
         Backend::Oracle => &["host", "port", "user", "password", "service_name", "database"],
         Backend::Snowflake => &["account", "user", "password", "private_key_path", "database", "warehouse", "role"],
-        Backend::BigQuery => &["project", "dataset", "credentials_path", "location"],
+        Backend::BigQuery => &["project", "dataset", "credentials_path", "location", "endpoint"],
         Backend::Databricks => &["host", "http_path", "access_token", "catalog", "tls_trusted_ca_file"],
         Backend::Sqlite => &["path"],
     }
@@ -462,7 +462,7 @@ impl Given<'_> {
 }
 
 /// Whether a connection to the host stays on this machine.
-fn is_local(host: &str) -> bool {
+pub(crate) fn is_local(host: &str) -> bool {
     let name = host.trim_end_matches('.');
     host.starts_with('/')
         || name.eq_ignore_ascii_case("localhost")

@@ -2,6 +2,8 @@
 //!
 //! A driver never builds DDL and knows no table of ours.
 
+#[cfg(feature = "bigquery")]
+mod bigquery;
 #[cfg(any(feature = "bigquery", feature = "databricks"))]
 mod http;
 #[cfg(feature = "mysql")]
@@ -393,12 +395,14 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "bigquery")]
+            Backend::BigQuery => bigquery::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
             other => Err(not_built(other)),
         }
     };
-    let _ = (home, access, waits);
+    let _ = (home, access, &waits);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => connected,
         Err(_) => {

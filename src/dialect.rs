@@ -268,8 +268,8 @@ pub struct LiveKind {
     pub collations: Option<Accepted>,
 }
 
-/// What is as good as what our own DDL makes. In each pattern `{length}` is the column's own length, `{more}` a greater one, `{n}` any number, and
-/// `*` any text.
+/// What is as good as what our own DDL makes. In each pattern `{length}` is the column's own length, `{more}` a greater one, `{bytes}` and
+/// `{more_bytes}` likewise where the engine counts bytes, `{n}` any number, and `*` any text.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {

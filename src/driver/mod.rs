@@ -6,8 +6,10 @@
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(feature = "postgresql")]
+#[cfg(any(feature = "postgresql", feature = "redshift"))]
 mod postgresql;
+#[cfg(feature = "redshift")]
+mod redshift;
 mod sqlite;
 mod sqlite_value;
 
@@ -393,6 +395,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "redshift")]
+            Backend::Redshift => redshift::connect(profile, home).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
             other => Err(not_built(other)),
@@ -408,7 +412,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
     }
 }
 
-#[cfg(any(feature = "postgresql", feature = "mysql"))]
+#[cfg(any(feature = "postgresql", feature = "mysql", feature = "redshift", feature = "sqlserver", feature = "oracle"))]
 fn server(profile: &Profile) -> Result<&crate::profile::Server, Error> {
     match &profile.target {
         crate::profile::Target::Server(server) => Ok(server),

@@ -190,6 +190,8 @@ class Service:
         if (method, path) == ("POST", "/oidc/v1/token"):
             return self.token(authorization, parse_qs(body.decode()))
         self.admit(authorization)
+        if (method, path) == ("GET", f"/api/2.0/sql/warehouses/{WAREHOUSE}"):
+            return {"id": WAREHOUSE, "name": "stand-in", "state": "RUNNING"}
         match method, path.removeprefix("/api/2.0/sql/statements").split("/")[1:]:
             case "POST", []:
                 return self.execute(json.loads(body), host)

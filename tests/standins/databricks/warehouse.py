@@ -5,7 +5,7 @@ Sail runs queries, INSERT, UPDATE, DELETE, MERGE and CREATE as they are. Around 
 - Parameters go in as literals of their type, which Sail wants in a command.
 - PRIMARY KEY and FOREIGN KEY are checked as Unity Catalog checks them (key columns NOT NULL, the other table's key there), kept for the
   information schema, and left out of what Sail gets. A column DEFAULT wants its table feature.
-- A table without USING is a Delta table.
+- A table without USING is a Delta table. The columns of one that is made of a query may be null.
 - INSERT gets the columns that it leaves out, as null, and a name for each value.
 - An EXISTS in a DELETE is answered first.
 - ALTER TABLE writes to the Delta table by the deltalake package (ADD COLUMNS), or copies the table (RENAME, DROP COLUMN, DROP NOT NULL), which
@@ -285,7 +285,10 @@ class Warehouse:
         except TypeError:
             pass  # Sail counts the rows of CREATE TABLE … AS in a type that its client does not know
         self.schemas[schema][name] = table
-        return self.read_columns(schema, name)
+        self.read_columns(schema, name)
+        if not body:
+            table.columns = [(column, kind, True, comment) for column, kind, _, comment in table.columns]
+        return self.done()
 
     def closing(self, sql: str) -> int:
         """Where the first parentheses end."""

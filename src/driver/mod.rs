@@ -2,6 +2,8 @@
 //!
 //! A driver never builds DDL and knows no table of ours.
 
+#[cfg(feature = "databricks")]
+mod databricks;
 #[cfg(any(feature = "bigquery", feature = "databricks"))]
 mod http;
 #[cfg(feature = "mysql")]
@@ -404,10 +406,12 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::Redshift => redshift::connect(profile, home).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
+            #[cfg(feature = "databricks")]
+            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
             other => Err(not_built(other)),
         }
     };
-    let _ = (home, access, waits);
+    let _ = (home, access, &waits);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => connected,
         Err(_) => {

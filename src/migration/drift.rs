@@ -1,7 +1,7 @@
 //! What a live store has that the model does not say, and the other way round. Pure.
 
 use super::live::{Live, LiveColumn, LiveForeignKey, LiveIndex, LiveTable};
-use crate::dialect::{Accepted, Comments, Dialect};
+use crate::dialect::{Accepted, Comments, Dialect, LockKind};
 use crate::error::{Code, Error};
 use crate::model::{Column, Model, Reference, Table};
 use crate::render::foreign_key_name;
@@ -117,7 +117,7 @@ pub fn drift_error<'d>(schema: &str, differences: impl IntoIterator<Item = &'d D
 /// Every difference between a live store and the model, table by table in the model's order; what the model does not know comes last. A table that
 /// is kept beside the model's, as the ledger is, is compared where it is there.
 pub fn drift(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Drift> {
-    let beside = beside_the_model(model);
+    let beside = beside_the_model(model, dialect, live);
     let mut comparison = Comparison { model, dialect, found: vec![] };
     for table in &model.tables {
         match live.tables.get(&dialect.fold(&table.name)) {
@@ -140,9 +140,16 @@ pub fn drift(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Drift> {
     comparison.found
 }
 
-/// The tables of ours that no version brings.
-fn beside_the_model(model: &Model) -> Vec<Table> {
-    vec![model.ledger(), model.lock_table(), model.steps_table()]
+/// The tables of ours that no version brings. A lock's table that is made of a query has its columns null or not as the engine makes them: whichever,
+/// they are never null.
+fn beside_the_model(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Table> {
+    let mut lock = model.lock_table();
+    if let Some(there) = live.tables.get(&dialect.fold(&lock.name)).filter(|_| dialect.lock == LockKind::Lease && !dialect.transactional_ddl) {
+        for column in &mut lock.columns {
+            column.null = there.column(&dialect.fold(&column.name)).map_or(column.null, |there| there.null);
+        }
+    }
+    vec![model.ledger(), lock, model.steps_table()]
 }
 
 struct Comparison<'a> {

@@ -141,7 +141,7 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
         Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
         Backend::Oracle => &["host", "port", "user", "password", "service_name", "database"],
         Backend::Snowflake => &["account", "user", "password", "private_key_path", "database", "warehouse", "role"],
-        Backend::BigQuery => &["project", "dataset", "credentials_path", "location"],
+        Backend::BigQuery => &["project", "dataset", "credentials_path", "location", "endpoint"],
         Backend::Databricks => &["host", "http_path", "access_token", "client_id", "client_secret", "catalog", "tls_trusted_ca_file"],
         Backend::Sqlite => &["path"],
     }

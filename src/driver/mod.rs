@@ -2,6 +2,8 @@
 //!
 //! A driver never builds DDL and knows no table of ours.
 
+#[cfg(feature = "bigquery")]
+mod bigquery;
 #[cfg(feature = "databricks")]
 mod databricks;
 #[cfg(any(feature = "bigquery", feature = "databricks"))]
@@ -402,12 +404,14 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "bigquery")]
+            Backend::BigQuery => bigquery::connect(profile, home, waits.clone()).await,
+            #[cfg(feature = "databricks")]
+            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "redshift")]
             Backend::Redshift => redshift::connect(profile, home).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
-            #[cfg(feature = "databricks")]
-            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
             other => Err(not_built(other)),
         }
     };

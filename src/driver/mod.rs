@@ -6,6 +6,8 @@
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "oracle")]
+mod oracle;
 #[cfg(feature = "postgresql")]
 mod postgresql;
 mod sqlite;
@@ -393,6 +395,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "oracle")]
+            Backend::Oracle => oracle::connect(profile, home).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
             other => Err(not_built(other)),
@@ -408,7 +412,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
     }
 }
 
-#[cfg(any(feature = "postgresql", feature = "mysql"))]
+#[cfg(any(feature = "postgresql", feature = "mysql", feature = "oracle"))]
 fn server(profile: &Profile) -> Result<&crate::profile::Server, Error> {
     match &profile.target {
         crate::profile::Target::Server(server) => Ok(server),

@@ -8,6 +8,7 @@ pub mod chance;
 pub mod files;
 pub mod keyring;
 pub mod proxy;
+pub mod queries;
 pub mod role;
 pub mod rows;
 pub mod shop;

@@ -1,0 +1,1 @@
+{% for name in columns %}{{ ident(name) }}{% if not loop.last %}, {% endif %}{% endfor %}

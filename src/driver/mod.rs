@@ -10,6 +10,8 @@ mod databricks;
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "oracle")]
+mod oracle;
 #[cfg(any(feature = "postgresql", feature = "redshift"))]
 mod postgresql;
 #[cfg(feature = "redshift")]
@@ -404,6 +406,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "oracle")]
+            Backend::Oracle => oracle::connect(profile, home).await,
             #[cfg(feature = "bigquery")]
             Backend::BigQuery => bigquery::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "databricks")]

@@ -43,7 +43,10 @@ impl Http {
     /// # Errors
     /// `config_invalid` where that file cannot be read or holds no certificate.
     pub fn new(roots: Option<&Path>, waits: Waits) -> Result<Http> {
-        let mut builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).user_agent(concat!("amx-schema/", env!("CARGO_PKG_VERSION")));
+        let mut builder = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .user_agent(concat!("amx-schema/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = roots {
             let unusable = |error: &dyn std::fmt::Display| {
                 let message = format!("the certificates in {} cannot be used: {error}", path.display());

@@ -8,6 +8,8 @@ mod http;
 mod mysql;
 #[cfg(feature = "postgresql")]
 mod postgresql;
+#[cfg(feature = "snowflake")]
+mod snowflake;
 mod sqlite;
 mod sqlite_value;
 
@@ -393,12 +395,14 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "snowflake")]
+            Backend::Snowflake => snowflake::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
             other => Err(not_built(other)),
         }
     };
-    let _ = (home, access, waits);
+    let _ = (home, access, &waits);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => connected,
         Err(_) => {

@@ -5,4 +5,4 @@ MERGE INTO {{ table(table_name) }} AS {{ ident("t") }} USING (SELECT {% for at i
 FROM VALUES {% for row in range(count) %}({% for at in range(width) %}{{ p(row * width + at + 1) }}{% if not loop.last %}, {% endif %}{% endfor %}){% if not loop.last %}, {% endif %}{% endfor %}) AS {{ ident("v") }}
 ON {% for name in where %}{{ ident("t") }}.{{ ident(name) }} = {{ ident("v") }}.{{ ident("c" ~ (set|length + loop.index)) }}{% if not loop.last %} AND {% endif %}{% endfor %}
 
-WHEN MATCHED THEN UPDATE SET {% for name in set %}{{ ident("t") }}.{{ ident(name) }} = {{ ident("v") }}.{{ ident("c" ~ loop.index) }}{% if not loop.last %}, {% endif %}{% endfor %}
+WHEN MATCHED THEN UPDATE SET {% for name in set %}{{ ident(name) }} = {{ ident("v") }}.{{ ident("c" ~ loop.index) }}{% if not loop.last %}, {% endif %}{% endfor %}

@@ -19,6 +19,7 @@ What is DuckDB's still:
 
 import gzip
 import json
+import logging
 import re
 import secrets
 import sys
@@ -105,7 +106,6 @@ chunks: dict[str, bytes] = {}
 locks = Locks()
 ddl = threading.RLock()
 keys: dict[tuple[str, str], list] = {}
-lengths: dict[tuple[str, str], dict[str, int]] = {}
 
 
 def prepare() -> None:
@@ -187,11 +187,14 @@ def answer(session: Session, asked: dict, base: str) -> JSONResponse:
             code, message = native("000000", str(error))
         except SqlglotError as error:
             code, message = "001003", f"SQL compilation error:\nsyntax error: {error}"
+        except Exception as error:
+            logging.exception("the stand-in failed at %s", asked["sqlText"])
+            code, message = "000603", f"the stand-in failed: {error!r}"
         if session.in_transaction and session.parameters.get("TRANSACTION_ABORT_ON_ERROR"):
             finish(session, "rollback")
             session.in_transaction = session.aborted = True
         elif not session.in_transaction:
-            locks.free(session)
+            finish(session, "rollback")
         return refusal(code, message)
 
 
@@ -215,15 +218,17 @@ def run(session: Session, sql: str, params: list) -> pa.Table:
     *before, last = re.split(r"->>", sql)
     if not before:
         return run_one(session, last, params)
-    cursor = session.connection._duck_conn
+    duck = session.connection._duck_conn
     names = [f"pipe_{at}" for at in range(len(before))]
     for name, statement in zip(names, before):
-        cursor.register(name, run_one(session, statement.strip(), []))
+        duck.register(name, run_one(session, statement.strip(), []))
     for back, name in enumerate(reversed(names), 1):
         last = re.sub(rf"\${back}\b", name, last)
-    table = cursor.execute(last).to_arrow_table()
+    # fakesnow would look for the pipes in the current schema.
+    translated = session.connection.cursor()._transform(parse_one(last, dialect="snowflake"), None)
+    table = duck.execute(translated.sql(dialect="duckdb")).to_arrow_table()
     for name in names:
-        cursor.unregister(name)
+        duck.unregister(name)
     return table
 
 
@@ -250,28 +255,32 @@ def run_one(session: Session, sql: str, params: list) -> pa.Table:
     if session.aborted:
         raise Refused("090232", "Transaction is aborted: only ROLLBACK and COMMIT are taken.")
     may(session, tree)
+    if isinstance(tree, exp.Grant):
+        return status()
     if isinstance(tree, exp.Create | exp.Alter | exp.Drop | exp.Comment):
         finish(session, "commit")
         with ddl:
             return define(session, tree)
-    written = isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge)
-    if written:
-        fits(session, tree, params)
-    if written and not isinstance(tree, exp.Insert):
-        locks.take(session, tree.this.sql(comments=False) if isinstance(tree, exp.Delete) else table_of(tree).sql(comments=False))
-    if written and not session.parameters.get("AUTOCOMMIT", True):
-        session.in_transaction = True
-    if session.in_transaction and not session.begun:
+    if not isinstance(tree, exp.Insert | exp.Update | exp.Delete | exp.Merge):
+        begin(session)
+        return executed(session, tree, sql, params)
+    table = tree.find(exp.Table)
+    if not isinstance(tree, exp.Insert):
+        locks.take(session, f"{table.db}.{table.name}")
+    session.in_transaction |= not session.parameters.get("AUTOCOMMIT", True)
+    begin(session, alone=not session.in_transaction)
+    counts = executed(session, tree, sql, params)
+    fits(session, table)
+    if not session.in_transaction:
+        finish(session, "commit")
+    return counts
+
+
+def begin(session: Session, alone: bool = False) -> None:
+    """DuckDB's transaction begins as late as it can, after the lock of the table was had, so that it sees what the others did until then."""
+    if (session.in_transaction or alone) and not session.begun:
         session.connection._duck_conn.begin()
         session.begun = True
-    table = executed(session, sql, params)
-    if not session.in_transaction:
-        locks.free(session)
-    return table
-
-
-def table_of(tree: exp.Expression) -> exp.Table:
-    return exp.Table(this=tree.this.this, db=tree.this.args.get("db")) if isinstance(tree.this, exp.Table) else tree.find(exp.Table)
 
 
 def finish(session: Session, how: str) -> None:
@@ -309,14 +318,14 @@ def define(session: Session, tree: exp.Expression) -> pa.Table:
         for part in declared:
             part.pop()
         name = (tree.this.this.db, tree.this.this.name) if isinstance(tree.this, exp.Schema) else (tree.this.db, tree.this.name)
-        table = executed(session, tree.sql(dialect="snowflake"), [])
+        table = executed(session, tree, tree.sql(dialect="snowflake"), [])
         keys.setdefault(name, declared)
         return table
-    table = executed(session, tree.sql(dialect="snowflake"), [])
+    table = executed(session, tree, tree.sql(dialect="snowflake"), [])
     if isinstance(tree, exp.Drop):
-        dropped = tree.this.name
-        for name in [name for name in keys if dropped == name[0 if tree.args["kind"] == "SCHEMA" else 1]]:
-            del keys[name]
+        for dropped in tree.find_all(exp.Table):
+            for name in [name for name in keys if name == (dropped.db, dropped.name) or tree.args["kind"] == "SCHEMA" and name[0] == dropped.db]:
+                del keys[name]
     return table
 
 
@@ -343,9 +352,8 @@ def shown_keys(which: str, schema: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(fields))
 
 
-def executed(session: Session, sql: str, params: list) -> pa.Table:
+def executed(session: Session, tree: exp.Expression, sql: str, params: list) -> pa.Table:
     cursor = session.connection.cursor()
-    tree = parse_one(sql, dialect="snowflake")
     if isinstance(tree, exp.Merge):
         # fakesnow's own way needs a current schema; DuckDB has MERGE itself.
         merge = cursor._transform(tree, params).sql(dialect="duckdb") + " RETURNING merge_action"
@@ -356,8 +364,14 @@ def executed(session: Session, sql: str, params: list) -> pa.Table:
     return cursor._arrow_table
 
 
-def fits(session: Session, tree: exp.Expression, params: list) -> None:
-    pass
+def fits(session: Session, table: exp.Table) -> None:
+    """Refuses text that is longer than its column, of which DuckDB knows no length."""
+    duck = session.connection._duck_conn
+    known = "SELECT ext_column_name, ext_character_maximum_length FROM _fs_global._fs_information_schema._fs_columns_ext"
+    known += " WHERE ext_table_schema = ? AND ext_table_name = ? AND ext_character_maximum_length < 16777216"
+    longer = [f'length("{column}") > {length}' for column, length in duck.execute(known, [table.db, table.name]).fetchall()]
+    if longer and duck.execute(f'SELECT 1 FROM "{table.db}"."{table.name}" WHERE {" OR ".join(longer)} LIMIT 1').fetchone():
+        raise Refused("100078", "String is too long and would be truncated")
 
 
 def status() -> pa.Table:
@@ -418,6 +432,8 @@ async def chunk(request: Request) -> Response:
 
 
 if __name__ == "__main__":
+    # It says that it does not know DEFAULT_DDL_COLLATION, which DuckDB need not know.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     prepare()
     routes = [
         Route("/session/v1/login-request", login, methods=["POST"]),

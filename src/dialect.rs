@@ -268,8 +268,8 @@ pub struct LiveKind {
     pub collations: Option<Accepted>,
 }
 
-/// What is as good as what our own DDL makes. In each pattern `{length}` is the column's own length, `{more}` a greater one, `{n}` any number, and
-/// `*` any text.
+/// What is as good as what our own DDL makes. In each pattern `{length}` is the column's own length, `{more}` a greater one, `{bytes}` and
+/// `{more_bytes}` likewise where the engine counts bytes, `{n}` any number, and `*` any text.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
@@ -318,6 +318,12 @@ pub struct DialectData {
     pub update_from_values: bool,
     /// What keeps two migrations apart.
     pub lock: LockKind,
+    /// Whether a key is let in only once. Where it is not, one writer at a time has the store's lease.
+    #[serde(default = "yes")]
+    pub keys_enforced: bool,
+    /// Whether several statements that write rows can be one transaction. Where they cannot, each can be sent again.
+    #[serde(default = "yes")]
+    pub transactions: bool,
     /// Whether DDL can be rolled back.
     pub transactional_ddl: bool,
     /// The current time in UTC as RFC 3339 text, an SQL expression.
@@ -354,6 +360,10 @@ pub struct DialectData {
     /// Schemas of the engine's own, in capitals; a name that begins with one that ends in `*` is meant too.
     #[serde(default)]
     pub system_schemas: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn standard_position() -> String {
@@ -413,6 +423,7 @@ impl Dialect {
         let (sqlite, other) = (Backend::Sqlite.dialect()?, backend.dialect()?);
         let data = Arc::new(DialectData {
             lock: other.lock,
+            keys_enforced: other.keys_enforced,
             transactional_ddl: other.transactional_ddl,
             indexes: other.indexes,
             fold: other.fold,

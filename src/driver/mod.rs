@@ -6,8 +6,10 @@
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(feature = "postgresql")]
+#[cfg(any(feature = "postgresql", feature = "redshift"))]
 mod postgresql;
+#[cfg(feature = "redshift")]
+mod redshift;
 #[cfg(feature = "snowflake")]
 mod snowflake;
 mod sqlite;
@@ -372,6 +374,11 @@ pub enum Access {
 /// it lasts as a whole.
 pub type Waits = Arc<dyn Fn(&str, Duration, Duration) + Send + Sync>;
 
+/// Hears of no pause.
+pub fn unheard() -> Waits {
+    Arc::new(|_, _, _| {})
+}
+
 /// Waits, and tells each second how long still.
 #[cfg(any(feature = "bigquery", feature = "databricks", feature = "snowflake"))]
 async fn wait_out(waits: &Waits, why: &str, pause: Duration) {
@@ -395,6 +402,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "redshift")]
+            Backend::Redshift => redshift::connect(profile, home).await,
             #[cfg(feature = "snowflake")]
             Backend::Snowflake => snowflake::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "sqlite")]
@@ -412,7 +421,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
     }
 }
 
-#[cfg(any(feature = "postgresql", feature = "mysql"))]
+#[cfg(any(feature = "postgresql", feature = "mysql", feature = "redshift", feature = "sqlserver", feature = "oracle"))]
 fn server(profile: &Profile) -> Result<&crate::profile::Server, Error> {
     match &profile.target {
         crate::profile::Target::Server(server) => Ok(server),

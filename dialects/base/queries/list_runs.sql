@@ -8,4 +8,4 @@ SELECT {% for name in columns %}{{ ident(name) }}{% if not loop.last %}, {% endi
 {%- else %}({{ ident("started_at") }} < {{ p(n.value) }}{% set n.value = n.value + 1 %} OR ({{ ident("started_at") }} = {{ p(n.value) }}{% set n.value = n.value + 1 %} AND {{ ident("run_id") }} < {{ p(n.value) }})){% endif %}
 
 {% endfor %}
-ORDER BY {{ ident("started_at") }} DESC, {{ ident("run_id") }} DESC LIMIT {{ limit }}
+ORDER BY {{ ident("started_at") }} DESC, {{ ident("run_id") }} DESC {% include "queries/limit.sql" %}

@@ -144,7 +144,9 @@ pub fn drift(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Drift> {
 /// they are never null.
 fn beside_the_model(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Table> {
     let mut lock = model.lock_table();
-    if let Some(there) = live.tables.get(&dialect.fold(&lock.name)).filter(|_| dialect.lock == LockKind::Lease && !dialect.transactional_ddl) {
+    if let Some(there) =
+        live.tables.get(&dialect.fold(&lock.name)).filter(|_| dialect.lock == LockKind::Lease && !dialect.transactional_ddl)
+    {
         for column in &mut lock.columns {
             column.null = there.column(&dialect.fold(&column.name)).map_or(column.null, |there| there.null);
         }

@@ -139,9 +139,9 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
         Backend::PostgreSql | Backend::Redshift => &["host", "port", "user", "password", "database", "sslmode", "sslrootcert"],
         Backend::MySql => &["host", "port", "user", "password", "database", "ssl_disabled", "ssl_ca", "sslmode"],
         Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
-        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database"],
+        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database", "sslmode", "sslrootcert"],
         Backend::Snowflake => &["account", "user", "password", "private_key_path", "database", "warehouse", "role"],
-        Backend::BigQuery => &["project", "dataset", "credentials_path", "location"],
+        Backend::BigQuery => &["project", "dataset", "credentials_path", "location", "endpoint"],
         Backend::Databricks => &["host", "http_path", "access_token", "client_id", "client_secret", "catalog", "tls_trusted_ca_file"],
         Backend::Sqlite => &["path"],
     }
@@ -444,6 +444,17 @@ impl Given<'_> {
                     None => default,
                 };
                 Ok(Tls { mode, roots: None })
+            }
+            Backend::Oracle => {
+                let roots = self.text("sslrootcert")?.map(|path| expand(&path, self.base));
+                let mode = match explicit {
+                    Some(mode @ (TlsMode::Disable | TlsMode::VerifyFull)) => mode,
+                    // Its client checks a certificate in full, and a port of its server speaks TLS or does not.
+                    Some(_) => return Err(self.wrong("`sslmode` on Oracle is `disable` or `verify-full`")),
+                    None if roots.is_some() => TlsMode::VerifyFull,
+                    None => default,
+                };
+                Ok(Tls { mode, roots })
             }
             _ => Ok(Tls { mode: default, roots: None }),
         }

@@ -2,12 +2,16 @@
 //!
 //! A driver never builds DDL and knows no table of ours.
 
+#[cfg(feature = "bigquery")]
+mod bigquery;
 #[cfg(feature = "databricks")]
 mod databricks;
 #[cfg(any(feature = "bigquery", feature = "databricks"))]
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "oracle")]
+mod oracle;
 #[cfg(any(feature = "postgresql", feature = "redshift"))]
 mod postgresql;
 #[cfg(feature = "redshift")]
@@ -402,12 +406,16 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "oracle")]
+            Backend::Oracle => oracle::connect(profile, home).await,
+            #[cfg(feature = "bigquery")]
+            Backend::BigQuery => bigquery::connect(profile, home, waits.clone()).await,
+            #[cfg(feature = "databricks")]
+            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "redshift")]
             Backend::Redshift => redshift::connect(profile, home).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
-            #[cfg(feature = "databricks")]
-            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
             other => Err(not_built(other)),
         }
     };

@@ -428,7 +428,10 @@ impl<'a> SharedStore<'a> {
     }
 
     pub(super) async fn query(&mut self, template: &str, context: minijinja::Value, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
-        let sql = self.sql(template, context)?;
+        // Where the engine cannot tell an empty text from a null, the query tells which of its columns, counted from 1, are empty.
+        let is_text = |(_, kind): &(usize, &Kind)| matches!(kind, Kind::Text | Kind::Json);
+        let texts: Vec<usize> = kinds.iter().enumerate().filter(is_text).map(|(at, _)| at + 1).collect();
+        let sql = self.sql(template, context! { texts, ..context })?;
         self.driver.query(&sql, params, kinds).await.map_err(|error| refused(error, self.dialect, self.schema, Privilege::Read))
     }
 

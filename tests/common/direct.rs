@@ -35,11 +35,16 @@ impl Store {
         self.dialect().ident(name)
     }
 
+    /// A file is made where it is not there; a server is.
+    fn access(&self) -> Access {
+        if self.backend == "sqlite" { Access::Create } else { Access::Write }
+    }
+
     fn with_driver<T>(&self, work: Work<T>) -> T {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
             let (profile, home) = (Profile::from_url(&self.url).unwrap(), Home::new());
-            let mut driver = connect(&profile, home.dir.path(), Access::Write, unheard()).await.unwrap();
+            let mut driver = connect(&profile, home.dir.path(), self.access(), unheard()).await.unwrap();
             let done = work(driver.as_mut()).await;
             driver.close().await;
             done

@@ -5,12 +5,17 @@ use crate::common::files::{add_result, add_run, edit, empty_amx_cli};
 use crate::common::proxy::{Proxy, Weather};
 use crate::common::rows::{mapped, shown};
 use crate::common::{EXTREME, HISTORY, Home, Store};
+use amx_schema::dialect::Backend;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Stdio;
 
+const REDSHIFT: &[(Backend, &str)] =
+    &[(Backend::Redshift, "a value of that file has more than the 65,535 bytes that a column holds there")];
+const NO_LINE: &[(Backend, &str)] = &[(Backend::Sqlite, "there is no line that could break")];
+
 behaviours![
-    the_real_file_arrives_with_exact_counts_and_values,
+    the_real_file_arrives_with_exact_counts_and_values not on REDSHIFT,
     what_can_be_stored_of_a_file_with_bad_values_arrives,
     every_run_has_the_hash_that_it_has_on_sqlite,
     text_arrives_byte_for_byte,
@@ -27,7 +32,7 @@ behaviours![
     two_machines_that_import_one_file_at_once_add_each_row_once,
     a_large_run_arrives_whole,
     an_import_that_was_killed_is_completed_by_the_next,
-    answers_that_are_lost_double_nothing not on &[(amx_schema::dialect::Backend::Sqlite, "there is no line that could break")],
+    answers_that_are_lost_double_nothing not on NO_LINE,
 ];
 
 /// A home whose file has so many runs of so many results.
@@ -82,12 +87,17 @@ fn what_can_be_stored_of_a_file_with_bad_values_arrives(store: &Store) {
 fn every_run_has_the_hash_that_it_has_on_sqlite(store: &Store) {
     let home = Home::with_history(HISTORY);
     home.migrated(store);
-    home.import(store, &[]);
+    let report = home.import(store, &[]);
     let (other, sqlite) = (Home::with_history(HISTORY), Store::sqlite());
     other.migrated(&sqlite);
     other.import(&sqlite, &[]);
-    let wanted = other.hashes(&sqlite);
+    let mut wanted = other.hashes(&sqlite);
     assert_eq!(wanted.len(), 15);
+    // What a column there cannot hold is named and left out.
+    for failure in report["failures"].as_array().unwrap() {
+        wanted.remove(failure["run_id"].as_str().unwrap());
+    }
+    assert!(wanted.len() >= 10, "{report}");
     assert_eq!(home.hashes(store), wanted);
 }
 
@@ -240,7 +250,7 @@ fn a_dry_run_counts_and_writes_nothing(store: &Store) {
     home.migrated(store);
     let report = home.import(store, &["--dry-run"]);
     assert_eq!(counts(&report), [3, 0, 0, 12, 0, 0]);
-    assert_eq!((store.count("amx_history_runs"), store.count("amx_history_origins"), store.count("amx_history_store")), (0, 0, 0));
+    assert_eq!((store.count("amx_history_runs"), store.count("amx_history_results"), store.count("amx_history_origins")), (0, 0, 0));
 }
 
 fn two_machines_that_import_one_file_at_once_add_each_row_once(store: &Store) {

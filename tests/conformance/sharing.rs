@@ -4,10 +4,11 @@ use crate::behaviours;
 use crate::common::proxy::Proxy;
 use crate::common::team::{answers, enable, member, result, result_for, run, state, words};
 use crate::common::{Home, Store};
+use amx_schema::dialect::Backend;
 
 behaviours![
     what_is_recorded_is_in_the_store_at_once,
-    what_is_recorded_while_the_store_is_away_is_sent_once_later not on &[(amx_schema::dialect::Backend::Sqlite, "there is no line that could break")],
+    what_is_recorded_while_the_store_is_away_is_sent_once_later not on &[(Backend::Sqlite, "there is no line that could break")],
     what_a_teammate_recorded_is_pulled_once,
     a_change_is_pulled_as_a_change,
     anyone_may_update_anyones_run,

@@ -37,7 +37,7 @@ CONDITIONS = [
     (r"(Database|Schema) not found", "SCHEMA_NOT_FOUND", "42704"),
     (r"(Database|Schema) already exists", "SCHEMA_ALREADY_EXISTS", "42P06"),
     (r"(Table|View) already exists|table already exists", "TABLE_OR_VIEW_ALREADY_EXISTS", "42P07"),
-    (r"cannot resolve attribute|UNRESOLVED_COLUMN|No field named", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
+    (r"[Cc]annot resolve|UNRESOLVED_COLUMN|No field named", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
     (r"MERGE_CARDINALITY_VIOLATION", "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE", "21506"),
     (r"[Nn]on-nullable|NOT NULL|[Ii]nvariant|null value", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502"),
     (r"[Cc]oncurrent|[Cc]ommit conflict|conflict", "DELTA_CONCURRENT_APPEND", "2D521"),

@@ -8,6 +8,7 @@ Sail runs queries, INSERT, UPDATE, DELETE, MERGE and CREATE as they are. Around 
 - A table without USING is a Delta table. The columns of one that is made of a query may be null.
 - INSERT gets the columns that it leaves out, as null, and a name for each value.
 - An EXISTS in a DELETE is answered first.
+- What a statement will touch is counted before it: Sail counts all the rows of the files that are written anew.
 - ALTER TABLE writes to the Delta table by the deltalake package (ADD COLUMNS), or copies the table (RENAME, DROP COLUMN, DROP NOT NULL), which
   wants the columns mapped, as Delta does. Types are not altered here.
 - `information_schema` is made of what was created.
@@ -36,7 +37,7 @@ CONDITIONS = [
     (r"(Database|Schema) not found", "SCHEMA_NOT_FOUND", "42704"),
     (r"(Database|Schema) already exists", "SCHEMA_ALREADY_EXISTS", "42P06"),
     (r"(Table|View) already exists|table already exists", "TABLE_OR_VIEW_ALREADY_EXISTS", "42P07"),
-    (r"cannot resolve attribute|UNRESOLVED_COLUMN|No field named", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
+    (r"[Cc]annot resolve|UNRESOLVED_COLUMN|No field named", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
     (r"MERGE_CARDINALITY_VIOLATION", "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE", "21506"),
     (r"[Nn]on-nullable|NOT NULL|[Ii]nvariant|null value", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502"),
     (r"[Cc]oncurrent|[Cc]ommit conflict|conflict", "DELTA_CONCURRENT_APPEND", "2D521"),
@@ -139,6 +140,18 @@ def clause(sql: str, *words: str) -> int:
             return at
         at += len(token)
     return at
+
+
+def split(sql: str, *words: str) -> list[str]:
+    """The parts that begin with those words, which stand in no parentheses, one after the other; the first is what comes before. A part that is
+    not there is empty."""
+    found = []
+    for word in words:
+        # A part begins with its own word, which is not the next one's.
+        at = 1 + clause(sql[1:], word) if found else clause(sql, word)
+        found.append(sql[:at])
+        sql = sql[at:]
+    return [*found, sql]
 
 
 class Parser:
@@ -415,10 +428,12 @@ class Warehouse:
 
     # What is written
 
-    def counted(self, answer: Answer, *columns: str) -> Answer:
-        """https://docs.databricks.com/en/sql/language-manual/delta-update.html and its neighbours: one row that counts."""
-        [[count]] = answer.rows
-        return Answer([(column, "bigint") for column in columns], [[count] * len(columns)])
+    def counted(self, **columns: int) -> Answer:
+        """https://docs.databricks.com/en/sql/language-manual/delta-merge-into.html and its neighbours: one row that counts."""
+        return Answer([(column, "bigint") for column in columns], [[str(count) for count in columns.values()]])
+
+    def count(self, relation: str) -> int:
+        return int(self.sail(f"SELECT COUNT(*) FROM {relation}").rows[0][0])
 
     def insert(self, sql: str, match: re.Match) -> Answer:
         table = self.table(match[1])
@@ -441,20 +456,41 @@ class Warehouse:
                 raise SqlError("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502", f"NOT NULL constraint violated for column: {column}.")
         columns = ", ".join(f"`{column}`" for column, *_ in every)
         selected = ", ".join(f"{one} AS `{column}`" for column, one, _ in every)
-        answer = self.sail(f"INSERT INTO {match[1]} ({columns}) SELECT {selected} FROM {source}")
-        return self.counted(answer, "num_affected_rows", "num_inserted_rows")
+        [[count]] = self.sail(f"INSERT INTO {match[1]} ({columns}) SELECT {selected} FROM {source}").rows
+        return self.counted(num_affected_rows=int(count), num_inserted_rows=int(count))
 
-    def change(self, sql: str, match: re.Match) -> Answer:
+    def update(self, sql: str, match: re.Match) -> Answer:
         self.table(match[1])
-        return self.counted(self.sail(sql), "num_affected_rows")
+        target, _, where = split(sql[match.end(1) :], "SET", "WHERE")
+        count = self.count(f"{match[1]} {target} {where}")
+        self.sail(sql)
+        return self.counted(num_affected_rows=count)
 
     def delete(self, sql: str, match: re.Match) -> Answer:
         self.table(match[1])
         while found := re.search(r"\bEXISTS\s*(?=\()", sql, re.I):
             inner = sql[found.end() :][: self.closing(sql[found.end() :])]
-            there = self.sail(f"SELECT COUNT(*) FROM {inner} AS x").rows[0][0] != "0"
+            there = self.count(f"{inner} AS x") > 0
             sql = f"{sql[: found.start()]}{'TRUE' if there else 'FALSE'}{sql[found.end() + len(inner) :]}"
-        return self.counted(self.sail(sql), "num_affected_rows")
+        count = self.count(f"{match[1]} {sql[match.end(1) :]}")
+        self.sail(sql)
+        return self.counted(num_affected_rows=count)
+
+    def merge(self, sql: str, match: re.Match) -> Answer:
+        self.table(match[1])
+        alias, source, rest = split(sql[match.end(1) :], "USING", "ON")
+        target, source = f"{match[1]} {alias}", source[len("USING") :]
+        condition, *clauses = split(rest, *["WHEN"] * rest.upper().count("WHEN"))
+        counts = {"UPDATE": 0, "DELETE": 0, "INSERT": 0}
+        for one in filter(str.strip, clauses):
+            fits = re.match(r"WHEN\s+(NOT\s+)?MATCHED(?:\s+AND\s+(.*?))?\s+THEN\s+(\w+)", one, re.I | re.S)
+            join = f"{source} LEFT ANTI JOIN {target}" if fits[1] else f"{target} JOIN {source}"
+            counts[fits[3].upper()] += self.count(f"{join} {condition}" + (f" WHERE {fits[2]}" if fits[2] else ""))
+        self.sail(sql)
+        updated, deleted, inserted = counts.values()
+        return self.counted(
+            num_affected_rows=sum(counts.values()), num_updated_rows=updated, num_deleted_rows=deleted, num_inserted_rows=inserted
+        )
 
     # What is asked
 
@@ -516,8 +552,8 @@ class Warehouse:
         (rf"ALTER\s+TABLE\s+{TABLE}\s+(.*)$", alter),
         (rf"COMMENT\s+ON\s+TABLE\s+{TABLE}\s+IS\s+('(?:[^'\\]|\\.)*')\s*$", comment_on),
         (rf"INSERT\s+INTO\s+{TABLE}\s*\(([^)]*)\)\s*(.*)$", insert),
-        (rf"UPDATE\s+{TABLE}\s", change),
-        (rf"MERGE\s+INTO\s+{TABLE}\s", change),
+        (rf"UPDATE\s+{TABLE}\s", update),
+        (rf"MERGE\s+INTO\s+{TABLE}\s", merge),
         (rf"DELETE\s+FROM\s+{TABLE}\s", delete),
     ]
 

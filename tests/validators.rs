@@ -58,11 +58,16 @@ fn lists(backend: Backend) -> [Vec<String>; 3] {
 
 /// The verdicts of the validators, or nothing where there are none to be had.
 fn verdicts(backend: Backend, statements: &[String]) -> Option<Vec<Value>> {
+    verdicts_of(backend.word(), statements)
+}
+
+/// The verdicts of a panel of tests/validators/validate.
+fn verdicts_of(backend: &str, statements: &[String]) -> Option<Vec<Value>> {
     let entries: Vec<_> = statements.iter().enumerate().map(|(at, sql)| json!({"label": at.to_string(), "sql": sql})).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), Value::from(entries).to_string()).unwrap();
     let validate = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/validators/validate");
-    let done = Command::new(validate).arg(backend.word()).arg(file.path()).output().unwrap();
+    let done = Command::new(validate).arg(backend).arg(file.path()).output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr);
     match done.status.code() {
         Some(0) => Some(serde_json::from_slice(&done.stdout).unwrap()),
@@ -123,19 +128,30 @@ fn oracle_takes_what_is_rendered_for_it() {
 
 #[test]
 fn oracle_takes_every_statement_of_ours_that_is_no_migration() {
-    let statements = common::queries::all(Backend::Oracle);
     let mut lint = Lint::new(Backend::Oracle);
+    let statements = common::queries::all(Backend::Oracle);
     for (template, statement) in &statements {
         assert_eq!(lint.statement(statement).unwrap(), [""; 0], "{template}:\n{statement}");
     }
     // The grammar lets no number be a parameter's value, which is in the manual's own examples:
     // https://docs.oracle.com/en/database/oracle/oracle-database/19/sqlrf/ALTER-SESSION.html
-    let statements: Vec<_> = statements.into_iter().filter(|(template, _)| template != "timeouts.sql").collect();
-    let texts: Vec<String> = statements.iter().map(|(_, statement)| statement.clone()).collect();
-    let Some(verdicts) = verdicts(Backend::Oracle, &texts) else { return };
+    let statements = statements.into_iter().filter(|(template, _)| template != "timeouts.sql").map(|(_, statement)| statement);
+    all_accepted("oracle", statements.collect());
+}
+
+#[test]
+fn oracle_23ai_takes_what_is_rendered_for_19c() {
+    let queries = common::queries::all(Backend::Oracle).into_iter().map(|(_, statement)| statement);
+    all_accepted("oracle23ai", queries.chain(migrations(Backend::Oracle)).collect());
+}
+
+fn all_accepted(panel: &str, statements: BTreeSet<String>) {
+    let statements: Vec<String> = statements.into_iter().collect();
+    assert!(statements.len() > 20, "{statements:?}");
+    let Some(verdicts) = verdicts_of(panel, &statements) else { return };
     assert_eq!(verdicts.len(), statements.len());
-    for (verdict, (template, statement)) in verdicts.iter().zip(&statements) {
-        assert_eq!(verdict["ok"], true, "{template}: {} says {}\n{statement}", verdict["by"], verdict["error"]);
+    for (verdict, statement) in verdicts.iter().zip(&statements) {
+        assert_eq!(verdict["ok"], true, "{panel}: {} says {}\n{statement}", verdict["by"], verdict["error"]);
     }
 }
 

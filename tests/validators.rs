@@ -129,6 +129,7 @@ fn oracle_takes_what_is_rendered_for_it() {
 #[test]
 fn oracle_takes_every_statement_of_ours_that_is_no_migration() {
     let mut lint = Lint::new(Backend::Oracle);
+    migrations(Backend::Oracle).iter().for_each(|statement| drop(lint.statement(statement)));
     let statements = common::queries::all(Backend::Oracle);
     for (template, statement) in &statements {
         assert_eq!(lint.statement(statement).unwrap(), [""; 0], "{template}:\n{statement}");
@@ -280,6 +281,17 @@ const BAD: &[(Backend, &[&str], &str)] = &[
     (Backend::Oracle, &["CREATE TABLE t (a VARCHAR2(4001 CHAR))"], "VARCHAR2 of more than 4000"),
     (Backend::Oracle, &["CREATE TABLE t (a CLOB NOT NULL, CONSTRAINT p PRIMARY KEY (a))"], "a LOB in a key"),
     (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "CREATE INDEX i ON t (a)"], "a LOB in a key"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT 1 FROM t WHERE b = 1 AND a = :1"], "a LOB compared"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT 1 FROM t WHERE :1 <> a"], "a LOB compared"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "UPDATE t SET b = 1 WHERE a IN (:1)"], "a LOB compared"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT a, COUNT(*) FROM t GROUP BY a"], "a LOB in GROUP BY or ORDER BY"),
+    (
+        Backend::Oracle,
+        &["CREATE TABLE t (a CLOB)", "SELECT b FROM t ORDER BY b, a FETCH FIRST 1 ROWS ONLY"],
+        "a LOB in GROUP BY or ORDER BY",
+    ),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT DISTINCT a FROM t"], "a LOB in DISTINCT or UNION"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT a FROM t UNION SELECT b FROM u"], "a LOB in DISTINCT or UNION"),
     (Backend::Oracle, &["CREATE TABLE IF NOT EXISTS t (a NUMBER)"], "IF NOT EXISTS"),
     (Backend::Oracle, &["BEGIN EXECUTE IMMEDIATE 'CREATE TABLE IF NOT EXISTS t (a NUMBER)'; END;"], "IF NOT EXISTS"),
     (Backend::Oracle, &["UPDATE t SET a = ''"], "'' is NULL"),
@@ -341,6 +353,17 @@ fn the_lint_lets_pass_what_is_good() {
             ],
         ),
         (Backend::Oracle, &["CREATE TABLE t (a VARCHAR2(4000), b CLOB, CONSTRAINT p PRIMARY KEY (a))", "BEGIN NULL; END;"]),
+        (
+            Backend::Oracle,
+            &[
+                "CREATE TABLE t (a NUMBER, b CLOB)",
+                "CREATE TABLE u (b NUMBER)",
+                "SELECT 1 FROM u WHERE b = 1 ORDER BY b",
+                "UPDATE t SET b = :1 WHERE a = :2 AND b IS NOT NULL AND DBMS_LOB.COMPARE(b, TO_CLOB(:3)) = 0",
+                "SELECT b FROM t UNION ALL SELECT b FROM t",
+                "SELECT SUBSTR(b, 1, 9) FROM t GROUP BY SUBSTR(b, 1, 9)",
+            ],
+        ),
         (
             Backend::SqlServer,
             &["CREATE TABLE t (a NVARCHAR(850) NOT NULL, CONSTRAINT p PRIMARY KEY NONCLUSTERED (a))", "EXEC (N'CREATE SCHEMA [go]')"],

@@ -268,8 +268,8 @@ pub struct LiveKind {
     pub collations: Option<Accepted>,
 }
 
-/// What is as good as what our own DDL makes. In each pattern `{length}` is the column's own length, `{more}` a greater one, `{n}` any number, and
-/// `*` any text.
+/// What is as good as what our own DDL makes. In each pattern `{length}` is the column's own length, `{more}` a greater one, `{bytes}` and
+/// `{more_bytes}` likewise where the engine counts bytes, `{n}` any number, and `*` any text.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
@@ -318,6 +318,12 @@ pub struct DialectData {
     pub update_from_values: bool,
     /// What keeps two migrations apart.
     pub lock: LockKind,
+    /// Whether a key is let in only once. Where it is not, one writer at a time has the store's lease.
+    #[serde(default = "yes")]
+    pub keys_enforced: bool,
+    /// Whether several statements that write rows can be one transaction. Where they cannot, each can be sent again.
+    #[serde(default = "yes")]
+    pub transactions: bool,
     /// Whether DDL can be rolled back.
     pub transactional_ddl: bool,
     /// The current time in UTC as RFC 3339 text, an SQL expression.
@@ -325,6 +331,9 @@ pub struct DialectData {
     /// Where a text begins in another, 0 where it does not; `{text}` and `{part}` stand for them. Case counts.
     #[serde(default = "standard_position")]
     pub position: String,
+    /// How a value of a kind is selected where the driver wants another form of it than its own; `{}` stands for it.
+    #[serde(default)]
+    pub read: BTreeMap<Kind, String>,
     /// What a SELECT without a table must name after FROM, where it must.
     pub dual: Option<String>,
     /// What stands after the columns of a new table.
@@ -354,6 +363,10 @@ pub struct DialectData {
     /// Schemas of the engine's own, in capitals; a name that begins with one that ends in `*` is meant too.
     #[serde(default)]
     pub system_schemas: Vec<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn standard_position() -> String {
@@ -413,6 +426,7 @@ impl Dialect {
         let (sqlite, other) = (Backend::Sqlite.dialect()?, backend.dialect()?);
         let data = Arc::new(DialectData {
             lock: other.lock,
+            keys_enforced: other.keys_enforced,
             transactional_ddl: other.transactional_ddl,
             indexes: other.indexes,
             fold: other.fold,
@@ -562,7 +576,7 @@ fn embedded(path: &str) -> Option<String> {
 }
 
 /// The templates of one backend: its own folder first, then `base/`. In them
-/// `ident(name)`, `quoted(name)` (not folded), `folded(name)`, `lit(text)`, `table(name)`, `contains(text, part)` and `p(n)` write names, text and bound values as the engine
+/// `ident(name)`, `quoted(name)` (not folded), `folded(name)`, `lit(text)`, `table(name)`, `contains(text, part)`, `read(value, kind)` and `p(n)` write names, text and bound values as the engine
 /// wants them.
 fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
@@ -586,6 +600,11 @@ fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result
     let dialect = Arc::clone(data);
     environment.add_function("contains", move |text: &str, part: &str| {
         format!("{} > 0", dialect.position.replace("{text}", text).replace("{part}", part))
+    });
+    let dialect = Arc::clone(data);
+    environment.add_function("read", move |value: &str, kind: &str| {
+        let form = dialect.read.iter().find(|(known, _)| known.word() == kind).map(|(_, form)| form.replace("{}", value));
+        form.unwrap_or_else(|| value.to_string())
     });
     let dialect = Arc::clone(data);
     environment.add_function("table", move |state: &State<'_, '_>, name: &str| {

@@ -113,6 +113,21 @@ pub enum Kind {
     Literal,
 }
 
+impl Kind {
+    /// The word for it in the model's YAML.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Key => "key",
+            Kind::Text => "text",
+            Kind::Json => "json",
+            Kind::Timestamp => "timestamp",
+            Kind::Integer => "integer",
+            Kind::Boolean => "boolean",
+            Kind::Literal => "literal",
+        }
+    }
+}
+
 /// One index beside the key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,7 @@
 //! sea-query writes the tables of PostgreSQL, MySQL and SQLite; the dialect's templates write everything else.
 
 use crate::change::{self, Change};
-use crate::dialect::{AlterStyle, Backend, Comments, Dialect, LiteralStyle, SchemaName};
+use crate::dialect::{AlterStyle, Backend, Comments, Dialect, LiteralStyle, LockKind, SchemaName};
 use crate::error::{Error, Result};
 use crate::model::{Backfill, Column, Fill, Index, Model, Table};
 use minijinja::{Value, context};
@@ -246,6 +246,30 @@ impl Effect {
     }
 }
 
+/// What the lock's table has a row for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// One migration at a time.
+    Migrate,
+    /// One writer of rows at a time, where the engine enforces no keys.
+    Write,
+}
+
+impl Turn {
+    /// The word in the row's key.
+    pub fn word(self) -> &'static str {
+        match self {
+            Turn::Migrate => "migrate",
+            Turn::Write => "write",
+        }
+    }
+
+    /// Whether it is taken on an engine.
+    pub fn is_taken_on(self, dialect: &Dialect) -> bool {
+        self == Turn::Migrate || !dialect.keys_enforced
+    }
+}
+
 /// One statement and what it brings about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -338,7 +362,47 @@ impl Renderer<'_> {
         self.create_table(model, &model.ledger())
     }
 
-    /// The statement that makes a table beside the model's, as the lock's.
+    /// The statements that make the lock's table with its rows: one for migrations and, where writers take turns, one for them. Where nothing keeps
+    /// a row from being there twice it is one statement, so that of two that come first only one makes it.
+    pub fn lock_steps(&self, model: &Model) -> Result<Vec<Step>> {
+        match self.dialect.lock {
+            LockKind::Lease => self.lock_at_once(model),
+            LockKind::Engine => self.lock_step_by_step(model),
+        }
+    }
+
+    /// The same for a script that is run again.
+    pub fn lock_steps_again(&self, model: &Model) -> Result<Vec<Step>> {
+        match self.dialect.transactional_ddl {
+            // Where DDL is transactional, a table that is filled as it is made cannot be passed over where it is there.
+            true => self.lock_step_by_step(model),
+            false => self.lock_steps(model),
+        }
+    }
+
+    fn lock_at_once(&self, model: &Model) -> Result<Vec<Step>> {
+        let table = model.lock_table();
+        let columns: Vec<_> = table.columns.iter().map(|column| self.column_context(column)).collect();
+        let context = context! { lock => table.name.as_str(), columns, items => self.turns() };
+        let sql = self.dialect.render("lock_create.sql", self.schema, context)?;
+        Ok(vec![Step { effect: Effect::Table { table: table.name, columns: vec![], indexes: vec![] }, sql }])
+    }
+
+    fn turns(&self) -> Vec<&'static str> {
+        [Turn::Migrate, Turn::Write].into_iter().filter(|turn| turn.is_taken_on(self.dialect)).map(Turn::word).collect()
+    }
+
+    fn lock_step_by_step(&self, model: &Model) -> Result<Vec<Step>> {
+        let table = model.lock_table();
+        let mut steps = vec![self.create_table(model, &table)?];
+        for item in self.turns() {
+            let sql = self.dialect.render("lock_seed.sql", self.schema, context! { lock => table.name.as_str(), item })?;
+            steps.push(Step { effect: Effect::Backfill { table: table.name.clone() }, sql });
+        }
+        Ok(steps)
+    }
+
+    /// The statement that makes a table beside the model's, as that of the steps.
     pub fn table_step(&self, model: &Model, table: &Table) -> Result<Step> {
         self.create_table(model, table)
     }
@@ -474,7 +538,10 @@ impl Renderer<'_> {
 
     /// The privileges that a member and a reader need, one statement a line, for a person to fill in and run.
     pub fn grants(&self, model: &Model) -> Result<Vec<String>> {
-        let tables: Vec<_> = model.tables.iter().map(|table| table.name.clone()).collect();
+        let mut tables: Vec<_> = model.tables.iter().map(|table| table.name.clone()).collect();
+        if Turn::Write.is_taken_on(self.dialect) {
+            tables.push(model.lock_table().name);
+        }
         let text = self.dialect.render("grants.sql", self.schema, context! { tables, ledger => model.ledger().name })?;
         Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect())
     }

@@ -3,7 +3,7 @@
 use crate::dialect::{Dialect, SchemaName};
 use crate::error::Result;
 use crate::model::Model;
-use crate::render::{Effect, Renderer, Step, Way};
+use crate::render::{Effect, Renderer, Step, Turn, Way};
 use minijinja::context;
 
 /// What a migration file has before each step; what follows it on the line is the step's [`Effect`].
@@ -64,6 +64,11 @@ impl Script<'_> {
         let renderer = self.renderer();
         for step in renderer.schema_step(self.location)?.iter().chain([&renderer.ledger_step(self.model)?]) {
             self.push(&mut text, step);
+        }
+        if Turn::Write.is_taken_on(self.dialect) {
+            for step in renderer.lock_steps_again(self.model)? {
+                self.push(&mut text, &step);
+            }
         }
         for (heading, steps) in parts {
             if let Some(heading) = heading {

@@ -1,1 +1,1 @@
-EXISTS (SELECT 1 FROM {{ table(lock) }} WHERE {{ ident("item") }} = 'migrate' AND {{ ident("fence") }} = {{ fence }} AND {{ ident("who") }} IS NOT NULL)
+EXISTS (SELECT 1 FROM {{ table(lock) }} WHERE {{ ident("item") }} = {{ lit(item|default("migrate")) }} AND {{ ident("fence") }} = {{ fence }} AND {{ ident("who") }} IS NOT NULL)

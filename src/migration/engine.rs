@@ -3,7 +3,7 @@
 //! Where DDL is transactional a version is one transaction. Elsewhere each step is asked for in the catalog first and the ledger row comes last,
 //! so that a run that was killed anywhere is finished by the next one.
 
-use super::lock::{Held, LockOptions, lock_steps, lost};
+use super::lock::{Held, LockOptions, lost};
 use super::steps::{self, Noted, Recorded, StepNote, StepState};
 use super::{Catalog, Migration, MigrationSet};
 use crate::dialect::{Dialect, SchemaName};
@@ -145,14 +145,13 @@ impl Engine<'_> {
             return Ok(steps);
         }
         self.admitted(target).await?;
-        let renderer = self.renderer();
-        let schema_step = renderer.schema_step(None)?;
+        let schema_step = self.renderer().schema_step(None)?;
         if !self.schema_exists().await? {
             steps.extend(schema_step);
         }
         let mut catalog = Catalog::read(self.driver, self.set.dialect, self.schema).await?;
         if !catalog.has_table(&self.set.model.lock_table().name) {
-            steps.extend(lock_steps(self.set, self.schema)?);
+            steps.extend(self.renderer().lock_steps(&self.set.model)?);
         }
         steps.extend(ledger_steps(self.set, self.schema)?.into_iter().filter(|step| !catalog.holds(&step.effect)));
         let wanted = |version: u32| version > state.version && target.is_none_or(|target| version <= target);

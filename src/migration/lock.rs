@@ -5,13 +5,13 @@
 //! says who holds the lock, and has a number, the fence, that goes up with each holder: whoever was paused and has lost the lock finds another
 //! number at its next write, which is then refused.
 
+use super::Engine;
 use super::engine::{statement_error, timeouts};
-use super::{Engine, MigrationSet};
-use crate::dialect::{LockKind, SchemaName};
+use crate::dialect::{Dialect, LockKind, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op, Value};
 use crate::error::{Code, Error, Result};
-use crate::model::{Column, Kind};
-use crate::render::{Effect, Renderer, Step};
+use crate::model::Kind;
+use crate::render::Turn;
 use futures_util::StreamExt;
 use minijinja::context;
 use serde::Serialize;
@@ -70,21 +70,6 @@ pub struct LockState {
     pub fence: i64,
 }
 
-/// The statements that make the lock's table with its row.
-pub(super) fn lock_steps(set: &MigrationSet, schema: &SchemaName) -> Result<Vec<Step>> {
-    let table = set.model.lock_table();
-    let (dialect, lock) = (set.dialect, table.name.clone());
-    if dialect.lock == LockKind::Lease && !dialect.transactional_ddl {
-        let column = |column: &Column| context! { name => column.name.as_str(), type => dialect.sql_type(column), null => column.null };
-        let columns: Vec<_> = table.columns.iter().map(column).collect();
-        let sql = dialect.render("lock_create.sql", schema, context! { lock, columns })?;
-        return Ok(vec![Step { effect: Effect::Table { table: table.name, columns: vec![], indexes: vec![] }, sql }]);
-    }
-    let create = Renderer { dialect, schema }.table_step(&set.model, &table)?;
-    let seed = dialect.render("lock_seed.sql", schema, context! { lock })?;
-    Ok(vec![create, Step { effect: Effect::Backfill { table: table.name }, sql: seed }])
-}
-
 /// The lock, had.
 pub(super) struct Held {
     /// The number that this holder got.
@@ -119,12 +104,45 @@ struct Seen {
     alive: bool,
 }
 
-/// The lock's row as it is in the store.
+/// A row of the lock's table as it is in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LockRow {
-    fence: i64,
-    beat: i64,
-    holder: Option<Holder>,
+pub(crate) struct LockRow {
+    /// Goes up with each holder.
+    pub fence: i64,
+    /// Goes up while the holder is at work.
+    pub beat: i64,
+    /// Who holds it.
+    pub holder: Option<Holder>,
+}
+
+impl LockRow {
+    /// Reads the row of a turn; nothing where there is none.
+    pub async fn read(driver: &mut dyn Driver, dialect: &Dialect, schema: &SchemaName, lock: &str, turn: Turn) -> Result<Option<LockRow>> {
+        let sql = dialect.render("lock_row.sql", schema, context! { lock, item => turn.word() })?;
+        let kinds = [Kind::Integer, Kind::Integer, Kind::Key, Kind::Key, Kind::Integer, Kind::Key];
+        let rows = match driver.query(&sql, &[], &kinds).await {
+            Err(error) if error.kind == ErrorKind::Missing => return Ok(None),
+            rows => rows?,
+        };
+        Ok(rows.into_iter().next().and_then(|row| {
+            let [fence, beat, who, hostname, pid, since] = <[Value; 6]>::try_from(row).ok()?;
+            let holder = who.into_text().map(|who| Holder {
+                who,
+                hostname: hostname.into_text().unwrap_or_default(),
+                pid: pid.as_integer().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
+                since: since.into_text(),
+            });
+            Some(LockRow { fence: fence.as_integer()?, beat: beat.as_integer()?, holder })
+        }))
+    }
+
+    /// The statement that takes the row as it was read, with what is bound to it. It touches one row where nobody was faster.
+    pub fn take(&self, dialect: &Dialect, schema: &SchemaName, lock: &str, turn: Turn, holder: &Holder) -> Result<(String, Vec<Value>)> {
+        let cut = |text: &str| text.chars().take(255).collect::<String>();
+        let params = vec![cut(&holder.who).into(), cut(&holder.hostname).into(), i64::from(holder.pid).into()];
+        let context = context! { lock, item => turn.word(), fence => self.fence, beat => self.beat };
+        Ok((dialect.render("lock_take.sql", schema, context)?, params))
+    }
 }
 
 impl Engine<'_> {
@@ -229,22 +247,8 @@ impl Engine<'_> {
     }
 
     async fn lock_row(&mut self) -> Result<Option<LockRow>> {
-        let sql = self.lock_sql("lock_row.sql", context! {})?;
-        let kinds = [Kind::Integer, Kind::Integer, Kind::Key, Kind::Key, Kind::Integer, Kind::Key];
-        let rows = match self.driver.query(&sql, &[], &kinds).await {
-            Err(error) if error.kind == ErrorKind::Missing => return Ok(None),
-            rows => rows?,
-        };
-        Ok(rows.into_iter().next().and_then(|row| {
-            let [fence, beat, who, hostname, pid, since] = <[Value; 6]>::try_from(row).ok()?;
-            let holder = who.into_text().map(|who| Holder {
-                who,
-                hostname: hostname.into_text().unwrap_or_default(),
-                pid: pid.as_integer().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default(),
-                since: since.into_text(),
-            });
-            Some(LockRow { fence: fence.as_integer()?, beat: beat.as_integer()?, holder })
-        }))
+        let lock = self.set.model.lock_table().name;
+        LockRow::read(self.driver, self.set.dialect, self.schema, &lock, Turn::Migrate).await
     }
 
     async fn try_engine_lock(&mut self, options: &LockOptions) -> Result<Option<Held>> {
@@ -288,7 +292,7 @@ impl Engine<'_> {
             return Ok(Some(row));
         }
         self.make_schema().await?;
-        for step in lock_steps(self.set, self.schema)? {
+        for step in self.renderer().lock_steps(&self.set.model)? {
             match self.driver.execute(&step.sql, &[]).await {
                 Err(error) if in_the_way(&error) => return Ok(None),
                 Err(error) if !matches!(error.kind, ErrorKind::Exists | ErrorKind::Duplicate) => return Err(statement_error(error, &step)),
@@ -299,15 +303,13 @@ impl Engine<'_> {
     }
 
     async fn take(&mut self, row: &LockRow, options: &LockOptions) -> Result<Option<Held>> {
-        let Holder { who, hostname, pid, .. } = &options.holder;
-        let cut = |text: &str| text.chars().take(255).collect::<String>();
-        let params = vec![cut(who).into(), cut(hostname).into(), i64::from(*pid).into()];
         // Made before the row is taken, so that one that is refused does not cost the others a lease.
         let renewer = match self.set.dialect.lock {
             LockKind::Engine => None,
             LockKind::Lease => Some(self.driver.another().await?),
         };
-        let take = self.lock_sql("lock_take.sql", context! { fence => row.fence, beat => row.beat })?;
+        let lock = self.set.model.lock_table().name;
+        let (take, params) = row.take(self.set.dialect, self.schema, &lock, Turn::Migrate, &options.holder)?;
         if !self.write_lock_row(take, params).await? {
             return Ok(None);
         }
@@ -341,12 +343,12 @@ impl Engine<'_> {
 }
 
 /// Whether another transaction was in the way: the lock was not had, and may be later.
-fn in_the_way(error: &DriverError) -> bool {
+pub(crate) fn in_the_way(error: &DriverError) -> bool {
     matches!(error.kind, ErrorKind::Serialisation | ErrorKind::LockTimeout)
 }
 
 /// Renews a lease until it is lost or this is aborted. A renewal that fails is tried again at the next beat.
-async fn beat(mut renewer: Box<dyn Driver>, renew: String, every: Duration) {
+pub(crate) async fn beat(mut renewer: Box<dyn Driver>, renew: String, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         if let Ok(0) = renewer.execute(&renew, &[]).await {

@@ -19,6 +19,7 @@ pub use engine::{Applied, Engine, Migrated, Pending, StoreState};
 pub use files::{Folder, Wish, Written};
 pub use live::{Live, LiveColumn, LiveForeignKey, LiveIndex, LiveTable};
 pub use lock::{Holder, LEASE, LockOptions, LockState};
+pub(crate) use lock::{LockRow, beat, in_the_way};
 pub use undo::Undone;
 
 use crate::dialect::{Backend, Dialect, LiteralStyle, SCHEMA_PLACEHOLDER, SchemaName};
@@ -122,7 +123,7 @@ impl MigrationSet {
     /// The statements that migrate an empty database, up to `target`.
     pub fn steps_for_nothing(&self, schema: &SchemaName, target: Option<u32>) -> Result<Vec<Step>> {
         let renderer = Renderer { dialect: self.dialect, schema };
-        let mut steps: Vec<Step> = renderer.schema_step(None)?.into_iter().chain(lock::lock_steps(self, schema)?).collect();
+        let mut steps: Vec<Step> = renderer.schema_step(None)?.into_iter().chain(renderer.lock_steps(&self.model)?).collect();
         steps.extend(engine::ledger_steps(self, schema)?);
         let wanted = self.migrations.iter().filter(|migration| target.is_none_or(|target| migration.version <= target));
         steps.extend(wanted.flat_map(|migration| migration.steps_in(schema)));

@@ -3,8 +3,10 @@
 pub mod amx_cli;
 mod amx_json;
 mod amx_sessions;
+pub mod batch;
 pub mod cache;
 pub mod inspect;
+pub mod lease;
 pub mod local;
 pub mod outbox;
 pub mod own_file;

@@ -1,7 +1,7 @@
 //! The shared store: the few queries that it takes, over any driver. Their SQL is in `dialects/*/queries/`.
 
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::{Driver, DriverError, ErrorKind, Load, Op, Row, Value};
+use crate::driver::{Driver, DriverError, ErrorKind, Row, Value};
 use crate::error::{Code, Error, Result};
 use crate::history::{Attribution, Run, RunResult, State};
 use crate::model::{Kind, Model};
@@ -20,8 +20,6 @@ pub const RESULTS: &str = "amx_history_results";
 pub const STORE: &str = "amx_history_store";
 /// How many keys one query asks for.
 const KEYS_PER_QUERY: usize = 500;
-/// How many rows one statement changes.
-const ROWS_PER_UPDATE: usize = 200;
 /// How often the store's id is tried to be given where others try at the same time.
 const MINT_TRIES: u32 = 20;
 
@@ -154,34 +152,11 @@ pub struct RunFilter {
     pub after: Option<(DateTime<Utc>, String)>,
 }
 
-/// A change of one row.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// The columns that are set, with their values.
-    pub set: Vec<(&'static str, Value)>,
-    /// The columns that tell the row, likewise; the change fails where no row has them.
-    pub key: Vec<(&'static str, Value)>,
-}
-
-/// A table to load rows into.
-#[derive(Debug, Clone)]
-pub struct Loader {
-    table: String,
-    columns: Vec<String>,
-}
-
-impl Loader {
-    /// A part of a batch that adds so many rows, as [`run_row`] and [`result_row`] make them.
-    pub fn load<'a>(&self, count: usize, rows: impl Iterator<Item = Row> + Send + 'a) -> Op<'a> {
-        Op::Load(Load { table: self.table.clone(), columns: self.columns.clone(), count, rows: Box::new(rows) })
-    }
-}
-
 /// The store in one schema, over one connection.
 pub struct SharedStore<'a> {
-    driver: &'a mut dyn Driver,
-    dialect: &'a Dialect,
-    schema: &'a SchemaName,
+    pub(super) driver: &'a mut dyn Driver,
+    pub(super) dialect: &'a Dialect,
+    pub(super) schema: &'a SchemaName,
 }
 
 impl<'a> SharedStore<'a> {
@@ -245,12 +220,6 @@ impl<'a> SharedStore<'a> {
         renewed.map(|_| ()).map_err(|error| self.refused(error))
     }
 
-    /// The first part of every batch: takes a number, and fails the batch where someone else took one since `from` was read.
-    pub fn land_op(&self, origin: &str, from: i64, number: i64) -> Result<Op<'static>> {
-        let sql = self.sql("queries/land.sql", context! {})?;
-        Ok(Op::Execute { sql, params: vec![number.into(), origin.into(), from.into()], expect: Some(1) })
-    }
-
     /// All that a reader has to know before it reads, by one small query.
     ///
     /// # Errors
@@ -297,7 +266,7 @@ impl<'a> SharedStore<'a> {
         after: &Position,
         limit: usize,
     ) -> Result<Vec<(String, StoredResult)>> {
-        let context = context! { columns => names(&RESULT_COLUMNS), limit };
+        let context = context! { limit, ..selected(&RESULT_COLUMNS) };
         let (landing, run_id, qname) = (after.landing.max(*numbers.start() - 1), &after.run_id, &after.target_qname);
         let params: Vec<Value> = vec![
             writer.into(),
@@ -318,7 +287,8 @@ impl<'a> SharedStore<'a> {
     /// The results of several runs for those objects that are there, by run and object.
     pub async fn results_of(&mut self, wanted: &[(&str, &str)]) -> Result<BTreeMap<(String, String), StoredResult>> {
         let mut found = BTreeMap::new();
-        for wanted in wanted.chunks(KEYS_PER_QUERY) {
+        // Each may bring its run with it.
+        for wanted in wanted.chunks(self.keys_per_query() / 2) {
             let mut runs: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (run_id, qname) in wanted {
                 runs.entry(run_id).or_default().push(qname);
@@ -326,7 +296,7 @@ impl<'a> SharedStore<'a> {
             let counts: Vec<usize> = runs.values().map(Vec::len).collect();
             let params = runs.iter().flat_map(|(run_id, qnames)| std::iter::once(*run_id).chain(qnames.iter().copied()));
             let params: Vec<Value> = params.map(Value::from).collect();
-            let context = context! { columns => names(&RESULT_COLUMNS), counts };
+            let context = context! { counts, ..selected(&RESULT_COLUMNS) };
             for row in self.query("queries/results_of.sql", context, &params, &kinds(&RESULT_COLUMNS)).await? {
                 let run_id = row.first().cloned().and_then(Value::into_text).unwrap_or_default();
                 let result = result_from(row);
@@ -336,55 +306,11 @@ impl<'a> SharedStore<'a> {
         Ok(found)
     }
 
-    /// Where runs are loaded.
-    pub fn runs_loader(&self) -> Loader {
-        self.loader(RUNS, &RUN_COLUMNS)
-    }
-
-    /// Where results are loaded.
-    pub fn results_loader(&self) -> Loader {
-        self.loader(RESULTS, &RESULT_COLUMNS)
-    }
-
-    fn loader(&self, table: &str, columns: &[(&str, Kind)]) -> Loader {
-        let columns = columns.iter().map(|(name, _)| self.dialect.ident(name)).collect();
-        Loader { table: self.dialect.table(self.schema, table), columns }
-    }
-
-    /// A change of one row: `set` and `key` are columns and values. The batch fails where not exactly one row has that key.
-    pub fn update_op(&self, table: &str, set: Vec<(&str, Value)>, key: Vec<(&str, Value)>) -> Result<Op<'static>> {
-        let names = |pairs: &[(&str, Value)]| pairs.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>();
-        let sql = self.sql("queries/update.sql", context! { table_name => table.to_string(), set => names(&set), where => names(&key) })?;
-        Ok(Op::Execute { sql, params: set.into_iter().chain(key).map(|(_, value)| value).collect(), expect: Some(1) })
-    }
-
-    /// Changes of rows as [`SharedStore::update_op`] makes them, many at a time where the engine takes that: each statement is a trip of its own.
-    pub fn update_ops(&self, table: &str, changes: Vec<Change>) -> Result<Vec<Op<'static>>> {
-        let most = if self.dialect.update_from_values { ROWS_PER_UPDATE } else { 1 };
-        let names = |pairs: &[(&'static str, Value)]| pairs.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-        let alike = |one: &Change, other: &Change| names(&one.set) == names(&other.set) && names(&one.key) == names(&other.key);
-        let mut ops = vec![];
-        for alike in changes.chunk_by(alike).flat_map(|alike| alike.chunks(most)) {
-            let [first, others @ ..] = alike else { continue };
-            if others.is_empty() {
-                ops.push(self.update_op(table, first.set.clone(), first.key.clone())?);
-                continue;
-            }
-            let context = context! {
-                table_name => table.to_string(), set => names(&first.set), where => names(&first.key), count => alike.len()
-            };
-            let sql = self.sql("queries/update_many.sql", context)?;
-            let values = alike.iter().flat_map(|change| change.set.iter().chain(&change.key).map(|(_, value)| value.clone()));
-            ops.push(Op::Execute { sql, params: values.collect(), expect: Some(alike.len() as u64) });
-        }
-        Ok(ops)
-    }
-
     /// The runs of those ids that are there.
     pub async fn runs(&mut self, ids: &[&str]) -> Result<BTreeMap<String, StoredRun>> {
         let mut found = BTreeMap::new();
-        for ids in ids.chunks(KEYS_PER_QUERY) {
-            let context = context! { columns => names(&RUN_COLUMNS), count => ids.len() };
+        for ids in ids.chunks(self.keys_per_query()) {
+            let context = context! { count => ids.len(), ..selected(&RUN_COLUMNS) };
             let params: Vec<Value> = ids.iter().map(|&id| id.into()).collect();
             for row in self.query("queries/runs_by_id.sql", context, &params, &kinds(&RUN_COLUMNS)).await? {
                 let run = run_from(row);
@@ -406,7 +332,7 @@ impl<'a> SharedStore<'a> {
 
     async fn counts(&mut self, template: &str, ids: &[&str]) -> Result<BTreeMap<String, i64>> {
         let mut counts = BTreeMap::new();
-        for ids in ids.chunks(KEYS_PER_QUERY) {
+        for ids in ids.chunks(self.keys_per_query()) {
             let params: Vec<Value> = ids.iter().map(|&id| id.into()).collect();
             let rows = self.query(template, context! { count => ids.len() }, &params, &[Kind::Text, Kind::Integer]).await?;
             for row in rows {
@@ -422,8 +348,8 @@ impl<'a> SharedStore<'a> {
     /// The results of one run for those objects that are there, by object.
     pub async fn results(&mut self, run_id: &str, qnames: &[&str]) -> Result<BTreeMap<String, StoredResult>> {
         let mut found = BTreeMap::new();
-        for qnames in qnames.chunks(KEYS_PER_QUERY) {
-            let context = context! { columns => names(&RESULT_COLUMNS), count => qnames.len() };
+        for qnames in qnames.chunks(self.keys_per_query() - 1) {
+            let context = context! { count => qnames.len(), ..selected(&RESULT_COLUMNS) };
             let params: Vec<Value> = std::iter::once(run_id).chain(qnames.iter().copied()).map(Value::from).collect();
             for row in self.query("queries/results_by_key.sql", context, &params, &kinds(&RESULT_COLUMNS)).await? {
                 let result = result_from(row);
@@ -435,7 +361,7 @@ impl<'a> SharedStore<'a> {
 
     /// Results of a run in byte order of their objects, after one of them.
     pub async fn results_after(&mut self, run_id: &str, after: &str, limit: usize) -> Result<Vec<StoredResult>> {
-        let context = context! { columns => names(&RESULT_COLUMNS), limit };
+        let context = context! { limit, ..selected(&RESULT_COLUMNS) };
         let rows = self.query("queries/results_page.sql", context, &[run_id.into(), after.into()], &kinds(&RESULT_COLUMNS)).await?;
         Ok(rows.into_iter().map(result_from).collect())
     }
@@ -461,7 +387,7 @@ impl<'a> SharedStore<'a> {
             params.extend([(*started_at).into(), (*started_at).into(), run_id.as_str().into()]);
         }
         let conditions: Vec<String> = conditions.into_iter().map(str::to_string).collect();
-        let context = context! { columns => names(&RUN_COLUMNS), conditions, limit };
+        let context = context! { conditions, limit, ..selected(&RUN_COLUMNS) };
         let rows = self.query("queries/list_runs.sql", context, &params, &kinds(&RUN_COLUMNS)).await?;
         Ok(rows.into_iter().map(run_from).collect())
     }
@@ -492,11 +418,16 @@ impl<'a> SharedStore<'a> {
         Ok(rows.into_iter().filter_map(teammate).collect())
     }
 
-    fn sql(&self, template: &str, context: minijinja::Value) -> Result<String> {
+    pub(super) fn sql(&self, template: &str, context: minijinja::Value) -> Result<String> {
         self.dialect.render(template, self.schema, context)
     }
 
-    async fn query(&mut self, template: &str, context: minijinja::Value, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
+    /// How many keys one query asks for here.
+    fn keys_per_query(&self) -> usize {
+        KEYS_PER_QUERY.min(self.dialect.limits.binds)
+    }
+
+    pub(super) async fn query(&mut self, template: &str, context: minijinja::Value, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
         // Where the engine cannot tell an empty text from a null, the query tells which of its columns, counted from 1, are empty.
         let is_text = |(_, kind): &(usize, &Kind)| matches!(kind, Kind::Text | Kind::Json);
         let texts: Vec<usize> = kinds.iter().enumerate().filter(is_text).map(|(at, _)| at + 1).collect();
@@ -505,7 +436,7 @@ impl<'a> SharedStore<'a> {
     }
 
     /// What the store says to a write, with the privilege that it takes.
-    fn refused(&self, error: DriverError) -> Error {
+    pub(super) fn refused(&self, error: DriverError) -> Error {
         refused(error, self.dialect, self.schema, Privilege::Write)
     }
 }
@@ -526,6 +457,12 @@ pub fn refused(error: DriverError, dialect: &Dialect, schema: &SchemaName, privi
         Some(granting) => format!("have the DBA run: {granting}"),
     };
     Error::new(Code::PermissionDenied, message, hint)
+}
+
+/// The columns that a template selects, each with the kind that it is read as.
+fn selected(columns: &[(&str, Kind)]) -> minijinja::Value {
+    let kinds: Vec<_> = columns.iter().map(|(_, kind)| kind.word()).collect();
+    context! { columns => names(columns), kinds }
 }
 
 pub(super) fn names(columns: &[(&str, Kind)]) -> Vec<String> {

@@ -3,15 +3,16 @@
 use super::Connect;
 use super::landing::Landing;
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::{Driver, DriverError, ErrorKind, Failure, Op};
+use crate::driver::{Driver, DriverError, ErrorKind, Failure};
 use crate::error::{Code, Error, Result};
 use crate::report::Reporter;
+use crate::store::batch::{Batch, Change, NotLanded, Part};
+use crate::store::lease::Lease;
 use crate::store::local::{Durability, LocalStore};
 use crate::store::outbox::{Entry, Place};
-use crate::store::shared::{self, Change, Privilege, RESULTS, RUNS, SharedStore, Stamp, StoredResult, StoredRun};
+use crate::store::shared::{self, Privilege, SharedStore, Stamp, StoredResult, StoredRun};
 use crate::store::source::Person;
-use crate::store::write::{Applied, RunRows, Write};
-use futures_util::{StreamExt, stream};
+use crate::store::write::{Applied, Item, RunRows, Write};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::time::Duration;
@@ -61,6 +62,16 @@ struct Plan {
     before: Before,
     conflicts: Vec<(String, &'static str)>,
     absent: Vec<i64>,
+}
+
+/// What came of sending entries.
+enum Sent {
+    /// They are there.
+    Landed,
+    /// Nothing was sent: some of them cannot be.
+    SetAside(Plan),
+    /// They are not there, or nobody knows.
+    Failed(Failure),
 }
 
 /// What the store had before.
@@ -206,6 +217,7 @@ impl<'a> Link<'a> {
             };
             // The last number that landed is this batch's also where none of its rows bears it any more: others have changed them all since.
             let overwritten = found.is_none()
+                && store.has_transactions()
                 && number == last
                 && within(patience, store.changed_runs(&installation, &(number..=number))).await??.is_empty();
             let ids = entries.iter().map(|entry| entry.id);
@@ -235,6 +247,32 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
+    /// Takes the store's lease, where it has one.
+    async fn lease(&mut self) -> Result<Option<Lease>> {
+        let (patience, person) = (self.patience, self.person);
+        let (mut store, landing) = self.parts()?;
+        within(patience, landing.lease(&mut store, person)).await?
+    }
+
+    async fn give_back(&mut self, lease: Option<Lease>) {
+        if lease.is_some()
+            && let Ok((mut store, landing)) = self.parts()
+        {
+            landing.hint = store.give_back(lease).await;
+        }
+    }
+
+    async fn plan_and_land(&mut self, entries: &[Entry], local: &mut LocalStore, lease: Option<&Lease>) -> Result<Sent> {
+        let plan = within(self.patience, self.plan(entries, local)).await??;
+        if !plan.conflicts.is_empty() || !plan.absent.is_empty() {
+            return Ok(Sent::SetAside(plan));
+        }
+        Ok(match self.land(entries, plan, local, lease).await? {
+            Ok(()) => Sent::Landed,
+            Err(failure) => Sent::Failed(failure),
+        })
+    }
+
     /// Sends entries, apart where the store does not take one of them.
     async fn send(&mut self, batch: Vec<Entry>, local: &mut LocalStore, reporter: &dyn Reporter, drained: &mut Drained) -> Result<()> {
         let mut waiting = VecDeque::from([batch]);
@@ -245,21 +283,22 @@ impl<'a> Link<'a> {
             if entries.is_empty() {
                 continue;
             }
-            let patience = self.patience;
-            let plan = within(patience, self.plan(&entries, local)).await??;
-            if !plan.conflicts.is_empty() || !plan.absent.is_empty() {
-                // What is left is planned anew, without what cannot be sent.
-                self.set_aside(plan, &entries, local, drained).await?;
-                return Ok(());
-            }
-            let failure = match self.land(&entries, plan, local).await? {
-                Ok(()) => {
+            let lease = self.lease().await?;
+            let sent = self.plan_and_land(&entries, local, lease.as_ref()).await;
+            self.give_back(lease).await;
+            let failure = match sent? {
+                Sent::SetAside(plan) => {
+                    // What is left is planned anew, without what cannot be sent.
+                    self.set_aside(plan, &entries, local, drained).await?;
+                    return Ok(());
+                }
+                Sent::Landed => {
                     entries.iter().for_each(|entry| reporter.item(&entry.name(), "ok"));
                     drained.landed += entries.len() as u64;
                     tries = 0;
                     continue;
                 }
-                Err(failure) => failure,
+                Sent::Failed(failure) => failure,
             };
             match failure {
                 Failure::Database(error) if matches!(error.kind, ErrorKind::TooLong | ErrorKind::NotNull) => match entries.as_slice() {
@@ -413,7 +452,7 @@ impl<'a> Link<'a> {
     }
 
     /// Lands a batch: all of it or nothing. That it is sent is noted before, and that it landed after.
-    async fn land(&mut self, entries: &[Entry], plan: Plan, local: &mut LocalStore) -> Result<Result<(), Failure>> {
+    async fn land(&mut self, entries: &[Entry], plan: Plan, local: &mut LocalStore, lease: Option<&Lease>) -> Result<Result<(), Failure>> {
         let patience = self.patience;
         let (mut store, landing) = self.parts()?;
         let Landing { store_id, installation, epoch, landed, .. } = landing.clone();
@@ -422,17 +461,16 @@ impl<'a> Link<'a> {
         for rows in rows.values_mut() {
             number_rows(rows, number);
         }
-        let ops = ops(&store, &landing.installation, (landed, number), &rows, &plan.before)?;
+        let batch = Batch { installation: installation.clone(), from: landed, number, parts: parts(&rows, &plan.before) };
         let ids = || entries.iter().map(|entry| entry.id);
         local.write(Durability::Process, |writing| writing.attempt(&store_id, &installation, ids(), number))?;
-        let sent = store.driver().atomic(stream::iter(ops.into_iter().map(Ok)).boxed());
-        let sent = match tokio::time::timeout(patience, sent).await {
+        let sent = match tokio::time::timeout(patience, store.land(batch, lease)).await {
             Ok(sent) => sent,
-            Err(_) => Err(no_answer(patience).into()),
+            Err(_) => Err(NotLanded { failure: no_answer(patience).into(), in_doubt: true }),
         };
-        if let Err(failure) = sent {
-            // Of a line that broke it is not known whether the batch landed: that is found out before anything is sent again.
-            if !matches!(&failure, Failure::Database(error) if error.kind == ErrorKind::Unreachable) {
+        if let Err(NotLanded { failure, in_doubt }) = sent {
+            // Where it is not known whether the batch landed, that is found out before anything is sent again.
+            if !in_doubt {
                 local.write(Durability::Process, |writing| writing.not_landed(ids()))?;
             }
             return Ok(Err(failure));
@@ -487,15 +525,23 @@ fn ids_of(entries: &[Entry]) -> Vec<&str> {
 
 type Found = (BTreeMap<String, StoredRun>, BTreeMap<(String, String), StoredResult>);
 
-/// The rows that those entries are about, where one of them bears a number of this installation.
+/// The rows that those entries are about, where they show that a batch with a number of this installation landed. Of a transaction one row tells.
+/// Where a batch is none, all of its rows must bear the number: it may have ended half-way.
 async fn written(store: &mut SharedStore<'_>, installation: &str, number: i64, entries: &[Entry]) -> Result<Option<Found>> {
     let ours = |stamp: &Stamp| stamp.landing == Some(number) && stamp.writer.as_deref() == Some(installation);
     let runs = store.runs(&ids_of(entries)).await?;
     let wanted: BTreeSet<(&str, &str)> =
         entries.iter().flat_map(|entry| entry.write.objects().map(|object| (entry.write.run_id.as_str(), object))).collect();
     let results = store.results_of(&wanted.into_iter().collect::<Vec<_>>()).await?;
-    let bears = runs.values().any(|run| ours(&run.stamp)) || results.values().any(|result| ours(&result.stamp));
-    Ok(bears.then_some((runs, results)))
+    let landed = match store.has_transactions() {
+        true => runs.values().any(|run| ours(&run.stamp)) || results.values().any(|result| ours(&result.stamp)),
+        false => entries.iter().map(|entry| &entry.write).all(|write| {
+            let run = write.item() == Item::Results || runs.get(&write.run_id).is_some_and(|run| ours(&run.stamp));
+            let result = |object: &str| results.get(&(write.run_id.clone(), object.into())).is_some_and(|result| ours(&result.stamp));
+            run && write.objects().all(result)
+        }),
+    };
+    Ok(landed.then_some((runs, results)))
 }
 
 fn number_rows(rows: &mut RunRows, number: i64) {
@@ -509,16 +555,9 @@ fn number_rows(rows: &mut RunRows, number: i64) {
     }
 }
 
-/// The parts of a batch: the number, the new runs, the new results, and a change of each row that was there. A row that somebody else has
-/// changed since it was read makes the batch be planned anew.
-fn ops(
-    store: &SharedStore<'_>,
-    installation: &str,
-    (from, number): (i64, i64),
-    rows: &BTreeMap<String, RunRows>,
-    before: &Before,
-) -> Result<Vec<Op<'static>>> {
-    let mut ops = vec![store.land_op(installation, from, number)?];
+/// The parts of a batch: the new runs, the new results, and a change of each row that was there. A row that somebody else has changed since it was
+/// read makes the batch be planned anew.
+fn parts<'r>(rows: &BTreeMap<String, RunRows>, before: &Before) -> Vec<Part<'r>> {
     let (mut new_runs, mut new_results, mut changed_runs, mut changed_results) = (vec![], vec![], vec![], vec![]);
     for (run_id, rows) in rows {
         let touched_run = rows.run.as_ref().filter(|_| rows.run_touched);
@@ -541,15 +580,12 @@ fn ops(
             }
         }
     }
-    if !new_runs.is_empty() {
-        ops.push(store.runs_loader().load(new_runs.len(), new_runs.into_iter()));
-    }
-    if !new_results.is_empty() {
-        ops.push(store.results_loader().load(new_results.len(), new_results.into_iter()));
-    }
-    ops.extend(store.update_ops(RUNS, changed_runs)?);
-    ops.extend(store.update_ops(RESULTS, changed_results)?);
-    Ok(ops)
+    vec![
+        Part::Runs(new_runs.len(), Box::new(new_runs.into_iter())),
+        Part::Results(new_results.len(), Box::new(new_results.into_iter())),
+        Part::ChangedRuns(changed_runs),
+        Part::ChangedResults(changed_results),
+    ]
 }
 
 /// A key with the row's version. A row that no sync has ever stamped has none.

@@ -5,13 +5,15 @@ use super::landing::Landing;
 use super::merge::{self, Evidence, OnConflict, Standing};
 use super::reader::{self, Read, ReadRun};
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::{Driver, ErrorKind, Failure, Op};
+use crate::driver::{Driver, ErrorKind, Failure};
 use crate::error::{Code, Error, Result};
 use crate::history::{BadRow, Run, RunResult};
 use crate::report::Reporter;
+use crate::store::batch::{Batch, Change, NotLanded, Part};
+use crate::store::lease::Lease;
 use crate::store::local::{Known, LocalStore, Sent};
 use crate::store::outbox::Place;
-use crate::store::shared::{self, Privilege, RESULTS, RUNS, SharedStore, Stamp, StoredRun};
+use crate::store::shared::{self, Privilege, SharedStore, Stamp, StoredRun};
 use crate::store::source::{Person, Source};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -168,7 +170,8 @@ struct Work<'a> {
 struct Plan<'r> {
     runs: Vec<Addition<'r, Run>>,
     results: Vec<Addition<'r, RunResult>>,
-    updates: Vec<Op<'static>>,
+    changed_runs: Vec<Change>,
+    changed_results: Vec<Change>,
     outcomes: Vec<Outcome>,
 }
 
@@ -181,7 +184,10 @@ struct Addition<'r, T> {
 
 impl Plan<'_> {
     fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.results.iter().all(|place| place.rows.is_empty()) && self.updates.is_empty()
+        self.runs.is_empty()
+            && self.results.iter().all(|place| place.rows.is_empty())
+            && self.changed_runs.is_empty()
+            && self.changed_results.is_empty()
     }
 }
 
@@ -413,16 +419,17 @@ impl<'a> Work<'a> {
     /// As [`Work::land`]. The results are asked for `again` where they did not land.
     async fn land_large(&mut self, run: &ReadRun, again: &mpsc::Sender<()>, reading: &mut Receiver<Read>) -> Result<Outcome> {
         let mut tries = Tries::default();
+        if self.import.options.dry_run || !self.import.dialect.transactions {
+            return self.part_by_part(run, reading).await;
+        }
         loop {
-            let target = self.targets(std::slice::from_ref(run)).await?.pop();
-            let id = match target {
-                Some(Target { id, action: Action::Add, .. }) if !self.import.options.dry_run => id,
-                _ => return self.part_by_part(run, reading).await,
-            };
-            let outcome = self.imported(run, &id);
-            let failure = match self.stream(run, &id, reading).await {
-                Ok(()) => return Ok(outcome),
-                Err(failure) => failure,
+            let lease = self.lease().await?;
+            let streamed = self.stream_new(run, reading, lease.as_ref()).await;
+            self.give_back(lease).await;
+            let (outcome, failure) = match streamed? {
+                Some((outcome, Ok(()))) => return Ok(outcome),
+                Some((outcome, Err(failure))) => (outcome, failure),
+                None => return self.part_by_part(run, reading).await,
             };
             if let Some(reason) = refused(&failure) {
                 return Ok(Outcome::refused(run, reason));
@@ -438,23 +445,34 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Streams a run that the store does not have, and says what is to come of it and whether it has; nothing where the store has it.
+    async fn stream_new(
+        &mut self,
+        run: &ReadRun,
+        reading: &mut Receiver<Read>,
+        lease: Option<&Lease>,
+    ) -> Result<Option<(Outcome, Result<(), Failure>)>> {
+        let Some(Target { id, action: Action::Add, .. }) = self.targets(std::slice::from_ref(run)).await?.pop() else { return Ok(None) };
+        let outcome = self.imported(run, &id);
+        Ok(Some((outcome, self.stream(run, &id, reading, lease).await)))
+    }
+
     /// Lands a run in one transaction, its results as they are read. They are read to their end whatever becomes of it.
-    async fn stream(&mut self, run: &ReadRun, id: &str, reading: &mut Receiver<Read>) -> Result<(), Failure> {
+    async fn stream(&mut self, run: &ReadRun, id: &str, reading: &mut Receiver<Read>, lease: Option<&Lease>) -> Result<(), Failure> {
         let stamp = self.stamp(&run.owner);
         let import = &mut self.import;
-        let store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
+        let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
         let run_row = shared::run_row(&run.run, id, &stamp);
-        let head = vec![
-            store.land_op(&self.landing.installation, self.landing.landed, self.landing.landed + 1)?,
-            store.runs_loader().load(1, std::iter::once(run_row)),
-        ];
+        let numbers = (self.landing.landed, self.landing.landed + 1);
+        let mut head = store.head(&self.landing.installation, numbers, lease)?;
+        head.push(store.runs_loader().load(1, Box::new(std::iter::once(run_row))));
         let loader = store.results_loader();
         let mut ended = false;
         let rest = stream::unfold((&mut *reading, &mut ended), |(reading, ended)| async {
             let part = match reading.recv().await {
                 Some(Read::Chunk(results)) => {
                     let stamp = &stamp;
-                    Ok(loader.load(results.len(), results.into_iter().map(move |result| shared::result_row(id, &result, stamp))))
+                    Ok(loader.load(results.len(), Box::new(results.into_iter().map(move |result| shared::result_row(id, &result, stamp)))))
                 }
                 Some(Read::Broken(error)) => Err(error),
                 _ => {
@@ -512,6 +530,9 @@ impl<'a> Work<'a> {
         if whole.conflict.is_some() {
             whole.results_skipped = 0;
         }
+        if whole.imported && whole.conflict.is_none() && whole.refused.is_none() {
+            whole.word = "ok";
+        }
         Ok(whole)
     }
 
@@ -539,24 +560,51 @@ impl<'a> Work<'a> {
             }
             *in_doubt = None;
         }
+        let lease = self.lease().await?;
+        let landed = self.plan_and_land(runs, lease.as_ref(), in_doubt).await;
+        self.give_back(lease).await;
+        landed
+    }
+
+    async fn plan_and_land(
+        &mut self,
+        runs: &[ReadRun],
+        lease: Option<&Lease>,
+        in_doubt: &mut Option<(i64, Vec<Outcome>)>,
+    ) -> Result<Vec<Outcome>, Failure> {
         let mut plan = self.plan(runs).await?;
         if self.import.options.dry_run || plan.is_empty() {
             // Nothing lands, so what is known of these runs belongs to the last number that was given.
             plan.outcomes.iter_mut().filter_map(|outcome| outcome.sent.as_mut()).for_each(|sent| sent.landing = self.landing.landed);
             return Ok(plan.outcomes);
         }
-        let (ops, outcomes) = self.ops(plan)?;
-        match self.import.driver.atomic(stream::iter(ops.into_iter().map(Ok)).boxed()).await {
+        let (batch, outcomes) = self.to_batch(plan);
+        match self.import.store().land(batch, lease).await {
             Ok(()) => {
                 self.landing.landed += 1;
                 Ok(outcomes)
             }
-            Err(failure) => {
-                if broke(&failure) {
+            Err(NotLanded { failure, in_doubt: doubtful }) => {
+                if doubtful {
                     *in_doubt = Some((self.landing.landed + 1, outcomes));
                 }
                 Err(failure)
             }
+        }
+    }
+
+    /// Takes the store's lease, where it has one and something is to be written.
+    async fn lease(&mut self) -> Result<Option<Lease>> {
+        let import = &mut self.import;
+        if import.options.dry_run {
+            return Ok(None);
+        }
+        self.landing.lease(&mut SharedStore::new(import.driver.as_mut(), import.dialect, import.schema), import.person).await
+    }
+
+    async fn give_back(&mut self, lease: Option<Lease>) {
+        if lease.is_some() {
+            self.landing.hint = self.import.store().give_back(lease).await;
         }
     }
 
@@ -596,7 +644,7 @@ impl<'a> Work<'a> {
 
     async fn catch_up(&mut self) -> Result<()> {
         let import = &mut self.import;
-        self.landing.catch_up(&mut SharedStore::new(import.driver.as_mut(), import.dialect, import.schema)).await
+        self.landing.catch_up(&mut SharedStore::new(import.driver.as_mut(), import.dialect, import.schema), import.person).await
     }
 
     /// Whether a batch of which no answer came did land: the runs that it was to add bear its number then.
@@ -620,24 +668,19 @@ impl<'a> Work<'a> {
         Ok(outcomes)
     }
 
-    fn ops<'r>(&mut self, plan: Plan<'r>) -> Result<(Vec<Op<'r>>, Vec<Outcome>)> {
-        let installation = self.landing.installation.clone();
-        let landed = self.landing.landed;
-        let store = self.import.store();
-        let mut ops = vec![store.land_op(&installation, landed, landed + 1)?];
+    fn to_batch<'r>(&self, plan: Plan<'r>) -> (Batch<'r>, Vec<Outcome>) {
         let count = plan.results.iter().map(|place| place.rows.len()).sum();
-        if !plan.runs.is_empty() {
-            let row = |place: Addition<'r, Run>| place.rows.into_iter().map(move |run| shared::run_row(run, &place.id, &place.stamp));
-            ops.push(store.runs_loader().load(plan.runs.len(), plan.runs.into_iter().flat_map(row)));
-        }
-        if count > 0 {
-            let rows = |place: Addition<'r, RunResult>| {
-                place.rows.into_iter().map(move |result| shared::result_row(&place.id, result, &place.stamp))
-            };
-            ops.push(store.results_loader().load(count, plan.results.into_iter().flat_map(rows)));
-        }
-        ops.extend(plan.updates);
-        Ok((ops, plan.outcomes))
+        let run = |place: Addition<'r, Run>| place.rows.into_iter().map(move |run| shared::run_row(run, &place.id, &place.stamp));
+        let result =
+            |place: Addition<'r, RunResult>| place.rows.into_iter().map(move |result| shared::result_row(&place.id, result, &place.stamp));
+        let parts = vec![
+            Part::Runs(plan.runs.len(), Box::new(plan.runs.into_iter().flat_map(run))),
+            Part::Results(count, Box::new(plan.results.into_iter().flat_map(result))),
+            Part::ChangedRuns(plan.changed_runs),
+            Part::ChangedResults(plan.changed_results),
+        ];
+        let (installation, from) = (self.landing.installation.clone(), self.landing.landed);
+        (Batch { installation, from, number: from + 1, parts }, plan.outcomes)
     }
 
     /// Where each run goes: under which id, and what is to be done there.
@@ -721,8 +764,7 @@ impl<'a> Work<'a> {
         let mut outcome = Outcome { sent: self.to_journal(run, &target.id), ..Outcome::there(run) };
         outcome.results_skipped = 0;
         let qnames: Vec<&str> = run.results.iter().map(|result| result.target_qname.as_str()).collect();
-        let mut store = SharedStore::new(self.import.driver.as_mut(), self.import.dialect, self.import.schema);
-        let there = store.results(&target.id, &qnames).await?;
+        let there = self.import.store().results(&target.id, &qnames).await?;
         let landed_now = |mut changes: merge::Changes| {
             changes.extend([("writer", stamp.writer.clone().into()), ("landing", stamp.landing.into())]);
             changes
@@ -732,7 +774,7 @@ impl<'a> Work<'a> {
             outcome.changed = true;
             // A state that moved on meanwhile makes the batch be planned anew.
             let key = vec![("run_id", target.id.as_str().into()), ("state", stored.state_word.as_str().into())];
-            plan.updates.push(store.update_op(RUNS, landed_now(changes), key)?);
+            plan.changed_runs.push(Change { set: landed_now(changes), key });
         }
         let mut missing = vec![];
         for result in &run.results {
@@ -747,7 +789,7 @@ impl<'a> Work<'a> {
                 continue;
             }
             let key = vec![("run_id", target.id.as_str().into()), ("target_qname", result.target_qname.as_str().into())];
-            plan.updates.push(store.update_op(RESULTS, landed_now(changes), key)?);
+            plan.changed_results.push(Change { set: landed_now(changes), key });
             outcome.results_updated += 1;
         }
         plan.results.push(Addition { id: target.id.clone(), stamp: stamp.clone(), rows: missing });

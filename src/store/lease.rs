@@ -1,0 +1,144 @@
+//! The store's lease: on an engine that enforces no keys, one writer at a time, so that none adds what another has just added.
+//!
+//! It is a row beside the migrations' own (`dialects/base/lock_*.sql`): taken by a compare-and-set, given back after each batch, and taken over
+//! where it has not changed for as long as it lasts. Every statement that writes rows tests its number, the fence, so that whoever was paused
+//! and has lost it writes nothing more (DESIGN, decision 7).
+
+use super::source::Person;
+use crate::dialect::{Dialect, SchemaName};
+use crate::driver::Driver;
+use crate::error::{Code, Error, Result};
+use crate::migration::{Holder, LEASE, LockRow, beat, in_the_way};
+use crate::model::Model;
+use crate::render::Turn;
+use minijinja::context;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// The shortest and the longest pause between two tries.
+const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// The lease, had.
+#[derive(Debug)]
+pub struct Lease {
+    /// The number that this holder got.
+    pub(super) fence: i64,
+    /// Renews it over a line of its own where a batch takes long.
+    beating: Option<JoinHandle<()>>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(beating) = &self.beating {
+            beating.abort();
+        }
+    }
+}
+
+/// What is known of the row since it was last given back, which saves reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    fence: i64,
+}
+
+/// The lease of a store over one connection.
+pub(super) struct Leases<'a> {
+    pub driver: &'a mut dyn Driver,
+    pub dialect: &'a Dialect,
+    pub schema: &'a SchemaName,
+}
+
+impl Leases<'_> {
+    /// Takes the lease, waiting for another holder for so long.
+    ///
+    /// # Errors
+    /// `locked` where it is not had in time; what the driver says.
+    pub async fn take(&mut self, person: &Person, hint: Option<Hint>, wait: Duration) -> Result<Lease> {
+        let lock = lock_table()?;
+        let holder = Holder { who: person.who.clone(), hostname: person.hostname.clone(), pid: std::process::id(), since: None };
+        let (mut pause, longest) = POLL;
+        let started = Instant::now();
+        let mut guess = hint.map(|hint| LockRow { fence: hint.fence, beat: 0, holder: None });
+        let mut seen: Option<(LockRow, Instant)> = None;
+        loop {
+            let guessed = guess.is_some();
+            let row = match guess.take() {
+                Some(row) => row,
+                None => LockRow::read(self.driver, self.dialect, self.schema, &lock, Turn::Write).await?.ok_or_else(no_row)?,
+            };
+            let since = match &seen {
+                Some((known, since)) if *known == row => *since,
+                _ => Instant::now(),
+            };
+            if row.holder.is_none() || since.elapsed() >= LEASE {
+                let (sql, params) = row.take(self.dialect, self.schema, &lock, Turn::Write, &holder)?;
+                match self.driver.execute(&sql, &params).await {
+                    Ok(0) => {}
+                    Ok(_) => return self.had(&lock, row.fence + 1).await,
+                    Err(error) if in_the_way(&error) => {}
+                    Err(error) => return Err(super::shared::refused(error, self.dialect, self.schema, crate::render::Privilege::Write)),
+                }
+                if guessed {
+                    continue;
+                }
+            }
+            if started.elapsed() >= wait {
+                let by = row.holder.map_or("another writer".into(), |holder| holder.to_string());
+                return Err(Error::new(
+                    Code::Locked,
+                    format!("{by} is writing to the store, and still was after {} s", started.elapsed().as_secs()),
+                    "run the same command again; it goes on from where it was",
+                ));
+            }
+            seen = Some((row, since));
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// A statement of a batch may take longer than the lease lasts where batches are no transactions: there it is renewed meanwhile. Within a
+    /// transaction the row is locked.
+    async fn had(&mut self, lock: &str, fence: i64) -> Result<Lease> {
+        let mut beating = None;
+        if !self.dialect.transactions {
+            let renew = self.renew_sql(lock, fence)?;
+            beating = Some(tokio::spawn(beat(self.driver.another().await?, renew, LEASE / 4)));
+        }
+        Ok(Lease { fence, beating })
+    }
+
+    /// The statement that shows within a transaction that the lease is still had: it touches one row then, and keeps it.
+    pub fn proof(&self, lease: &Lease) -> Result<String> {
+        self.renew_sql(&lock_table()?, lease.fence)
+    }
+
+    fn renew_sql(&self, lock: &str, fence: i64) -> Result<String> {
+        self.dialect.render("lock_renew.sql", self.schema, context! { lock, item => Turn::Write.word(), fence })
+    }
+
+    /// Gives the lease back. Where that cannot be said any more, it runs out.
+    pub async fn give_back(&mut self, lease: Lease) -> Option<Hint> {
+        let context = context! { lock => lock_table().ok()?, item => Turn::Write.word(), fence => lease.fence };
+        let sql = self.dialect.render("lock_release.sql", self.schema, context).ok()?;
+        let released = self.driver.execute(&sql, &[]).await;
+        matches!(released, Ok(1..)).then_some(Hint { fence: lease.fence + 1 })
+    }
+}
+
+/// What a template needs to test that the lease is had.
+pub(super) fn fence_context(lease: Option<&Lease>) -> Result<minijinja::Value> {
+    Ok(context! { lock => lock_table()?, item => Turn::Write.word(), fence => lease.map(|lease| lease.fence) })
+}
+
+fn lock_table() -> Result<String> {
+    Ok(Model::embedded()?.lock_table().name)
+}
+
+fn no_row() -> Error {
+    Error::new(
+        Code::StoreMissing,
+        "the store has no row for the lease that its writers take turns by",
+        "run `amx-schema migrate`; where a script made the store, run the script of this version again",
+    )
+}

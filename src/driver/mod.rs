@@ -10,6 +10,8 @@ mod mysql;
 mod postgresql;
 mod sqlite;
 mod sqlite_value;
+#[cfg(feature = "sqlserver")]
+mod sqlserver;
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error};
@@ -395,6 +397,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::MySql => mysql::connect(profile, home).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
+            #[cfg(feature = "sqlserver")]
+            Backend::SqlServer => sqlserver::connect(profile, home).await,
             other => Err(not_built(other)),
         }
     };
@@ -408,7 +412,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
     }
 }
 
-#[cfg(any(feature = "postgresql", feature = "mysql"))]
+#[cfg(any(feature = "postgresql", feature = "mysql", feature = "sqlserver"))]
 fn server(profile: &Profile) -> Result<&crate::profile::Server, Error> {
     match &profile.target {
         crate::profile::Target::Server(server) => Ok(server),

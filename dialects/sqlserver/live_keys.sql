@@ -3,7 +3,7 @@
 SELECT c.kind, {{ found("c.table_name") }} AS table_name, {{ found("c.name") }} AS name, {{ found("c.column_name") }} AS column_name,
   {{ found("c.ref_table") }} AS ref_table, {{ found("c.ref_column") }} AS ref_column
 FROM (
-  SELECT 'primary' AS kind, t.schema_id AS schema_id, t.name AS table_name, x.name AS name, k.name AS column_name, NULL AS ref_table, NULL AS ref_column,
+  SELECT 'primary' AS kind, t.schema_id AS schema_id, t.name AS table_name, x.name AS name, k.name AS column_name, CAST(NULL AS NVARCHAR(128)) AS ref_table, CAST(NULL AS NVARCHAR(128)) AS ref_column,
     i.key_ordinal AS place
   FROM sys.indexes x JOIN sys.tables t ON t.object_id = x.object_id
   JOIN sys.index_columns i ON i.object_id = x.object_id AND i.index_id = x.index_id JOIN sys.columns k ON k.object_id = i.object_id AND k.column_id = i.column_id

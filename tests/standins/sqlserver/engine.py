@@ -41,7 +41,7 @@ CREATE TABLE "sys.foreign_keys" (object_id INT NOT NULL, name NVARCHAR(128) COLL
 CREATE TABLE "sys.foreign_key_columns" (constraint_object_id INT NOT NULL, constraint_column_id INT NOT NULL, parent_object_id INT NOT NULL,
   parent_column_id INT NOT NULL, referenced_object_id INT NOT NULL, referenced_column_id INT NOT NULL);
 CREATE TABLE "sys.extended_properties" (class INT NOT NULL, major_id INT NOT NULL, minor_id INT NOT NULL, name NVARCHAR(128) NOT NULL,
-  value NVARCHAR(MAX), PRIMARY KEY (class, major_id, minor_id, name));
+  value "nvarchar(max)", PRIMARY KEY (class, major_id, minor_id, name));
 INSERT INTO "sys.schemas" VALUES (1, 'dbo'), (3, 'INFORMATION_SCHEMA'), (4, 'sys');
 """
 
@@ -178,7 +178,7 @@ class Cursor:
             return name, self.next().value()
         return "dbo", name
 
-    def list(self) -> list[list[Token]]:
+    def items(self) -> list[list[Token]]:
         """The items in the parentheses that come next."""
         self.need("(")
         first, depth = self.at, 1
@@ -211,7 +211,7 @@ class Definition:
     def sql(self) -> str:
         """The same for SQLite, whose types limit nothing."""
         name = quoted(self.name)
-        parts = [name, self.type.sql()]
+        parts = [name, quoted(self.type.sql())]
         if self.collation:
             parts.append(f"COLLATE {self.collation}")
         if not self.nullable:
@@ -231,7 +231,7 @@ def quoted(name: str) -> str:
 def definition(item: list[Token]) -> Definition:
     cursor = Cursor(item)
     name, word = cursor.next().value(), cursor.next().text.lower()
-    argument = joined(cursor.list()[0]).lower() if cursor.peek("(") else None
+    argument = joined(cursor.items()[0]).lower() if cursor.peek("(") else None
     if word not in SYSTEM_TYPES:
         raise Refused(2715, f"Column, parameter, or variable #1: Cannot find data type {word}.", aborts=False)
     match word:
@@ -365,10 +365,10 @@ class Session:
                     yield self.dml(joined(part), word)
                 return
             case "EXEC" | "EXECUTE":
-                yield from self.exec(cursor)
+                yield from self.procedure(cursor)
                 return
             case "SET":
-                self.set(cursor)
+                self.option(cursor)
             case "DECLARE":
                 self.variables[cursor.next().text] = None
                 cursor.rest()
@@ -408,7 +408,7 @@ class Session:
     def locked(self) -> None:
         """What is several statements of SQLite's is one of T-SQL's."""
 
-    def set(self, cursor: Cursor) -> None:
+    def option(self, cursor: Cursor) -> None:
         if cursor.skip("LOCK_TIMEOUT"):
             sign = -1 if cursor.skip("-") else 1
             return self.wait(sign * int(cursor.next().text))
@@ -429,9 +429,9 @@ class Session:
                 self.xact_abort = on
         return None
 
-    def exec(self, cursor: Cursor) -> Iterator[Result]:
+    def procedure(self, cursor: Cursor) -> Iterator[Result]:
         if cursor.peek("("):
-            [[text]] = cursor.list()
+            [[text]] = cursor.items()
             yield from self.batch(text.value())
             return
         into = None
@@ -519,8 +519,8 @@ class Session:
         if self.reads_only:
             raise Refused(229, "The INSERT permission was denied on the object, database 'analytics'.")
         schema, name = cursor.object()
-        columns = [item[0].value() for item in cursor.list()]
-        options = {joined(item).upper() for item in cursor.list()} if cursor.skip("WITH") else set()
+        columns = [item[0].value() for item in cursor.items()]
+        options = {joined(item).upper() for item in cursor.items()} if cursor.skip("WITH") else set()
         # Without these a bulk load passes over what guards the table.
         if options != {"CHECK_CONSTRAINTS", "FIRE_TRIGGERS", "KEEP_NULLS"}:
             raise Refused(4834, "this stand-in takes a bulk load only with CHECK_CONSTRAINTS, FIRE_TRIGGERS and KEEP_NULLS")
@@ -644,7 +644,7 @@ class Session:
             raise Refused(2760, f'The specified schema name "{schema}" either does not exist or you do not have permission to use it.')
         if self.object_id(schema, name) is not None:
             raise Refused(2714, f"There is already an object named '{name}' in the database.")
-        items = cursor.list()
+        items = cursor.items()
         table = self.sqlite('INSERT INTO "sys.objects" (schema_id, name, type) VALUES (?, ?, \'U\')', (number, name)).lastrowid
         clauses = []
         for item in [item for item in items if not item[0].is_("CONSTRAINT")]:
@@ -674,15 +674,15 @@ class Session:
         name = cursor.next().value()
         if cursor.skip("PRIMARY", "KEY"):
             clustered = not cursor.skip("NONCLUSTERED")
-            columns = self.columns_of(table, cursor.list())
+            columns = self.columns_of(table, cursor.items())
             self.key_fits(table, columns, 900 if clustered else 1700)
             self.note_index(table, name, columns, unique=True, primary=True)
             return f"CONSTRAINT {quoted(name)} PRIMARY KEY ({', '.join(quoted(column) for column, _ in columns)})"
         cursor.need("FOREIGN", "KEY")
-        columns = self.columns_of(table, cursor.list())
+        columns = self.columns_of(table, cursor.items())
         cursor.need("REFERENCES")
         target, target_name = self.table(cursor)
-        key = self.columns_of(target, cursor.list())
+        key = self.columns_of(target, cursor.items())
         number = self.sqlite(
             'INSERT INTO "sys.objects" (schema_id, name, type, parent_object_id) VALUES (?, ?, \'F\', ?)', (schema, name, table)
         ).lastrowid
@@ -717,7 +717,7 @@ class Session:
         table, full = self.table(cursor)
         if self.index_id(table, name) is not None:
             raise Refused(1913, f"The operation failed because an index or statistics with name '{name}' already exists on table '{full}'.")
-        columns = self.columns_of(table, cursor.list())
+        columns = self.columns_of(table, cursor.items())
         self.key_fits(table, columns, 1700)
         self.note_index(table, name, columns, unique, primary=False)
         names = ", ".join(quoted(column) for column, _ in columns)
@@ -957,7 +957,11 @@ def rewritten(node: exp.Expression) -> exp.Expression:
 
 
 def translated(tree: exp.Expression) -> str:
-    tree = tree.transform(rewritten)
+    # The inner nodes first, so that what replaces an outer one has them rewritten.
+    for node in reversed(list(tree.walk())):
+        fresh = rewritten(node)
+        if fresh is not node:
+            node.replace(fresh)
     if isinstance(tree, exp.Update) and tree.args.get("from_"):
         tree = update_from(tree)
     return tree.sql("sqlite")

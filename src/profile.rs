@@ -49,7 +49,7 @@ pub struct Profile {
     pub backend: Backend,
     /// Where it is.
     pub target: Target,
-    /// The password, or the access token of Databricks.
+    /// The password, or on Databricks the access token or the service principal's secret.
     pub secret: Option<SecretRef>,
     fields: BTreeMap<&'static str, String>,
 }
@@ -139,10 +139,10 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
         Backend::PostgreSql | Backend::Redshift => &["host", "port", "user", "password", "database", "sslmode", "sslrootcert"],
         Backend::MySql => &["host", "port", "user", "password", "database", "ssl_disabled", "ssl_ca", "sslmode"],
         Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
-        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database"],
+        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database", "sslmode", "sslrootcert"],
         Backend::Snowflake => &["account", "user", "password", "private_key_path", "database", "warehouse", "role"],
-        Backend::BigQuery => &["project", "dataset", "credentials_path", "location"],
-        Backend::Databricks => &["host", "http_path", "access_token", "catalog", "tls_trusted_ca_file"],
+        Backend::BigQuery => &["project", "dataset", "credentials_path", "location", "endpoint"],
+        Backend::Databricks => &["host", "http_path", "access_token", "client_id", "client_secret", "catalog", "tls_trusted_ca_file"],
         Backend::Sqlite => &["path"],
     }
 }
@@ -202,10 +202,20 @@ impl Profile {
         if backend == Backend::Databricks
             && let Some(host) = shown.get_mut("host")
         {
-            let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://");
-            *host = given.host(bare.split('/').next().unwrap_or_default())?;
+            let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://").split('/').next().unwrap_or_default();
+            *host = match bare.rsplit_once(':') {
+                Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    let name = given.host(name)?;
+                    if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+                }
+                _ => given.host(bare)?,
+            };
         }
-        let secret = secret_field(backend).map(|field| given.text(field)).transpose()?.flatten();
+        let secret_field = secret_field(backend, &shown);
+        if secret_field == Some("client_secret") {
+            given.needed("client_secret")?;
+        }
+        let secret = secret_field.map(|field| given.text(field)).transpose()?.flatten();
         Ok(Profile { name: name.map(str::to_owned), backend, target, secret: secret.as_deref().map(SecretRef::parse), fields: shown })
     }
 
@@ -223,7 +233,7 @@ impl Profile {
 
     /// The field that holds the backend's secret; none where it has no secret.
     pub fn secret_field(&self) -> Option<&'static str> {
-        secret_field(self.backend)
+        secret_field(self.backend, &self.fields)
     }
 
     /// Whether the secret itself is in the profile, and not a reference to where it is.
@@ -241,7 +251,7 @@ impl Profile {
             _ => Scalar::from(text),
         };
         let mut fields: Vec<_> = self.fields.iter().map(|(field, text)| (field.to_string(), scalar(field, text))).collect();
-        if let (Some(field), Some(secret)) = (secret_field(self.backend), &self.secret) {
+        if let (Some(field), Some(secret)) = (self.secret_field(), &self.secret) {
             fields.push((field.to_owned(), Scalar::from(secret.written().expose_secret())));
         }
         fields
@@ -282,14 +292,17 @@ impl fmt::Display for Profile {
     }
 }
 
-/// The field that holds a backend's secret.
-fn secret_field(backend: Backend) -> Option<&'static str> {
-    fields(backend).iter().copied().find(|field| is_secret(field))
+/// The field that holds a backend's secret; on Databricks that of a service principal where one is named.
+fn secret_field(backend: Backend, given: &BTreeMap<&'static str, String>) -> Option<&'static str> {
+    match given.contains_key("client_id") {
+        true => Some("client_secret"),
+        false => fields(backend).iter().copied().find(|field| is_secret(field)),
+    }
 }
 
 /// Whether a field holds a secret.
 pub(crate) fn is_secret(field: &str) -> bool {
-    matches!(field, "password" | "access_token")
+    matches!(field, "password" | "access_token" | "client_secret")
 }
 
 /// The fields as they were given, and whom to name when one is wrong. Its errors name fields and never repeat a value.
@@ -432,6 +445,17 @@ impl Given<'_> {
                 };
                 Ok(Tls { mode, roots: None })
             }
+            Backend::Oracle => {
+                let roots = self.text("sslrootcert")?.map(|path| expand(&path, self.base));
+                let mode = match explicit {
+                    Some(mode @ (TlsMode::Disable | TlsMode::VerifyFull)) => mode,
+                    // Its client checks a certificate in full, and a port of its server speaks TLS or does not.
+                    Some(_) => return Err(self.wrong("`sslmode` on Oracle is `disable` or `verify-full`")),
+                    None if roots.is_some() => TlsMode::VerifyFull,
+                    None => default,
+                };
+                Ok(Tls { mode, roots })
+            }
             _ => Ok(Tls { mode: default, roots: None }),
         }
     }
@@ -462,7 +486,7 @@ impl Given<'_> {
 }
 
 /// Whether a connection to the host stays on this machine.
-fn is_local(host: &str) -> bool {
+pub(crate) fn is_local(host: &str) -> bool {
     let name = host.trim_end_matches('.');
     host.starts_with('/')
         || name.eq_ignore_ascii_case("localhost")
@@ -528,7 +552,13 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         Backend::Databricks => "catalog",
         _ => "database",
     };
-    let secret = if backend == Backend::Databricks { "access_token" } else { "password" };
+    // Databricks' own clients write the user `token` before a token.
+    let principal = backend == Backend::Databricks && !matches!(url.username(), "" | "token");
+    let secret = match backend {
+        Backend::Databricks if principal => "client_secret",
+        Backend::Databricks => "access_token",
+        _ => "password",
+    };
     let known = fields(backend);
     let mut put = |field: &str, raw: &str| -> Result<()> {
         if !raw.is_empty() {
@@ -537,9 +567,14 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         Ok(())
     };
     // The URL's own places come first, and the first value of a field is the one that counts.
-    put(place, url.host_str().unwrap_or_default())?;
+    match url.port() {
+        Some(port) if backend == Backend::Databricks => put(place, &format!("{}:{port}", url.host_str().unwrap_or_default()))?,
+        _ => put(place, url.host_str().unwrap_or_default())?,
+    }
     if known.contains(&"user") {
         put("user", url.username())?;
+    } else if principal {
+        put("client_id", url.username())?;
     }
     if known.contains(&secret) {
         put(secret, url.password().unwrap_or_default())?;
@@ -547,6 +582,7 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         return Err(bad_url(format!("a {} URL takes no password", backend.word()), "give `credentials_path` as a parameter"));
     }
     match url.port() {
+        Some(_) if backend == Backend::Databricks => {}
         Some(_) if !known.contains(&"port") => {
             return Err(bad_url(format!("a {} URL takes no port", backend.word()), "leave the port out"));
         }

@@ -2,12 +2,20 @@
 //!
 //! A driver never builds DDL and knows no table of ours.
 
+#[cfg(feature = "bigquery")]
+mod bigquery;
+#[cfg(feature = "databricks")]
+mod databricks;
 #[cfg(any(feature = "bigquery", feature = "databricks"))]
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(feature = "postgresql")]
+#[cfg(feature = "oracle")]
+mod oracle;
+#[cfg(any(feature = "postgresql", feature = "redshift"))]
 mod postgresql;
+#[cfg(feature = "redshift")]
+mod redshift;
 mod sqlite;
 mod sqlite_value;
 #[cfg(feature = "sqlserver")]
@@ -372,6 +380,11 @@ pub enum Access {
 /// it lasts as a whole.
 pub type Waits = Arc<dyn Fn(&str, Duration, Duration) + Send + Sync>;
 
+/// Hears of no pause.
+pub fn unheard() -> Waits {
+    Arc::new(|_, _, _| {})
+}
+
 /// Waits, and tells each second how long still.
 #[cfg(any(feature = "bigquery", feature = "databricks", feature = "snowflake"))]
 async fn wait_out(waits: &Waits, why: &str, pause: Duration) {
@@ -395,6 +408,14 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "oracle")]
+            Backend::Oracle => oracle::connect(profile, home).await,
+            #[cfg(feature = "bigquery")]
+            Backend::BigQuery => bigquery::connect(profile, home, waits.clone()).await,
+            #[cfg(feature = "databricks")]
+            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
+            #[cfg(feature = "redshift")]
+            Backend::Redshift => redshift::connect(profile, home).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
             #[cfg(feature = "sqlserver")]
@@ -402,7 +423,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             other => Err(not_built(other)),
         }
     };
-    let _ = (home, access, waits);
+    let _ = (home, access, &waits);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => connected,
         Err(_) => {
@@ -412,7 +433,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
     }
 }
 
-#[cfg(any(feature = "postgresql", feature = "mysql", feature = "sqlserver"))]
+#[cfg(any(feature = "postgresql", feature = "mysql", feature = "redshift", feature = "sqlserver", feature = "oracle"))]
 fn server(profile: &Profile) -> Result<&crate::profile::Server, Error> {
     match &profile.target {
         crate::profile::Target::Server(server) => Ok(server),

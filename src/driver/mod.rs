@@ -20,6 +20,8 @@ mod redshift;
 mod snowflake;
 mod sqlite;
 mod sqlite_value;
+#[cfg(feature = "sqlserver")]
+mod sqlserver;
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error};
@@ -420,6 +422,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::Snowflake => snowflake::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
+            #[cfg(feature = "sqlserver")]
+            Backend::SqlServer => sqlserver::connect(profile, home).await,
             other => Err(not_built(other)),
         }
     };

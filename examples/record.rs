@@ -26,7 +26,7 @@ struct Store {
 #[async_trait::async_trait]
 impl Connect for Store {
     async fn connect(&self) -> Result<Box<dyn Driver>> {
-        driver::connect(&self.profile, &self.home, Access::Write).await
+        driver::connect(&self.profile, &self.home, Access::Write, driver::unheard()).await
     }
 }
 

@@ -49,8 +49,9 @@ pub struct Profile {
     pub backend: Backend,
     /// Where it is.
     pub target: Target,
-    /// The password, or the access token of Databricks.
+    /// The one that the login takes: the password, the access token, the service principal's secret, or the passphrase of the private key.
     pub secret: Option<SecretRef>,
+    secret_field: Option<&'static str>,
     fields: BTreeMap<&'static str, String>,
 }
 
@@ -139,10 +140,27 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
         Backend::PostgreSql | Backend::Redshift => &["host", "port", "user", "password", "database", "sslmode", "sslrootcert"],
         Backend::MySql => &["host", "port", "user", "password", "database", "ssl_disabled", "ssl_ca", "sslmode"],
         Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
-        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database"],
-        Backend::Snowflake => &["account", "user", "password", "private_key_path", "database", "warehouse", "role"],
+        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database", "sslmode", "sslrootcert"],
+        // The last ones are named as Snowflake's own clients name them, the passphrase as dbt does, which has `private_key_path` too:
+        // https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-api
+        // https://docs.getdbt.com/docs/core/connect-data-platform/snowflake-setup
+        Backend::Snowflake => &[
+            "account",
+            "user",
+            "password",
+            "private_key_path",
+            "private_key_passphrase",
+            "database",
+            "warehouse",
+            "role",
+            "authenticator",
+            "token",
+            "host",
+            "port",
+            "protocol",
+        ],
         Backend::BigQuery => &["project", "dataset", "credentials_path", "location", "endpoint"],
-        Backend::Databricks => &["host", "http_path", "access_token", "catalog", "tls_trusted_ca_file"],
+        Backend::Databricks => &["host", "http_path", "access_token", "client_id", "client_secret", "catalog", "tls_trusted_ca_file"],
         Backend::Sqlite => &["path"],
     }
 }
@@ -162,6 +180,7 @@ pub(crate) fn default_port(backend: Backend) -> u16 {
         Backend::SqlServer => 1433,
         Backend::Oracle => 1521,
         Backend::Redshift => 5439,
+        Backend::Snowflake => 443,
         _ => 5432,
     }
 }
@@ -202,11 +221,21 @@ impl Profile {
         if backend == Backend::Databricks
             && let Some(host) = shown.get_mut("host")
         {
-            let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://");
-            *host = given.host(bare.split('/').next().unwrap_or_default())?;
+            let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://").split('/').next().unwrap_or_default();
+            *host = match bare.rsplit_once(':') {
+                Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    let name = given.host(name)?;
+                    if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+                }
+                _ => given.host(bare)?,
+            };
         }
-        let secret = secret_field(backend).map(|field| given.text(field)).transpose()?.flatten();
-        Ok(Profile { name: name.map(str::to_owned), backend, target, secret: secret.as_deref().map(SecretRef::parse), fields: shown })
+        if backend == Backend::Snowflake {
+            given.snowflake(&mut shown)?;
+        }
+        let secret_field = given.secret_field()?;
+        let secret = secret_field.map(|field| given.text(field)).transpose()?.flatten().as_deref().map(SecretRef::parse);
+        Ok(Profile { name: name.map(str::to_owned), backend, target, secret, secret_field, fields: shown })
     }
 
     /// A profile from a URL as the documentation shows them. No error repeats any part of the URL that could be a secret.
@@ -221,9 +250,9 @@ impl Profile {
         self.fields.get(name).map(String::as_str)
     }
 
-    /// The field that holds the backend's secret; none where it has no secret.
+    /// The field that holds the secret of the login; none where it has no secret.
     pub fn secret_field(&self) -> Option<&'static str> {
-        secret_field(self.backend)
+        self.secret_field
     }
 
     /// Whether the secret itself is in the profile, and not a reference to where it is.
@@ -238,10 +267,13 @@ impl Profile {
                 Scalar::from(std::path::absolute(path).unwrap_or_else(|_| path.clone()).to_string_lossy().as_ref())
             }
             (_, Ok(port)) if field == "port" => Scalar::from(port),
+            _ if field == "private_key_path" => {
+                Scalar::from(std::path::absolute(text).unwrap_or_else(|_| text.into()).to_string_lossy().as_ref())
+            }
             _ => Scalar::from(text),
         };
         let mut fields: Vec<_> = self.fields.iter().map(|(field, text)| (field.to_string(), scalar(field, text))).collect();
-        if let (Some(field), Some(secret)) = (secret_field(self.backend), &self.secret) {
+        if let (Some(field), Some(secret)) = (self.secret_field, &self.secret) {
             fields.push((field.to_owned(), Scalar::from(secret.written().expose_secret())));
         }
         fields
@@ -282,14 +314,9 @@ impl fmt::Display for Profile {
     }
 }
 
-/// The field that holds a backend's secret.
-fn secret_field(backend: Backend) -> Option<&'static str> {
-    fields(backend).iter().copied().find(|field| is_secret(field))
-}
-
 /// Whether a field holds a secret.
 pub(crate) fn is_secret(field: &str) -> bool {
-    matches!(field, "password" | "access_token")
+    matches!(field, "password" | "access_token" | "client_secret" | "token" | "private_key_passphrase")
 }
 
 /// The fields as they were given, and whom to name when one is wrong. Its errors name fields and never repeat a value.
@@ -354,6 +381,55 @@ impl Given<'_> {
             },
         }
         .map_err(|()| self.wrong(format_args!("`{field}` is neither yes nor no")))
+    }
+
+    /// The field of the one secret that the login takes.
+    fn secret_field(&self) -> Result<Option<&'static str>> {
+        match self.backend {
+            Backend::Snowflake => {}
+            // A service principal.
+            Backend::Databricks if self.value("client_id").is_some() => return self.needed("client_secret").map(|_| Some("client_secret")),
+            _ => return Ok(fields(self.backend).iter().copied().find(|field| is_secret(field))),
+        }
+        let key = self.value("private_key_path").is_some();
+        match self.text("authenticator")?.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "oauth" => Ok(Some("token")),
+            "" | "snowflake_jwt" if key => Ok(Some("private_key_passphrase")),
+            "" | "snowflake" => Ok(Some("password")),
+            "snowflake_jwt" => Err(self.wrong("`authenticator: snowflake_jwt` goes with `private_key_path`")),
+            _ => Err(self.wrong("`authenticator` is none of snowflake (a password), snowflake_jwt (a private key), oauth (a token)")),
+        }
+    }
+
+    /// Checks where a Snowflake account is reached, and puts it into words that a driver need not check again.
+    fn snowflake(&self, shown: &mut BTreeMap<&'static str, String>) -> Result<()> {
+        let account = self.needed("account")?;
+        // It becomes a part of the host's name: https://docs.snowflake.com/en/user-guide/admin-account-identifier
+        if !account.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            return Err(self.wrong("`account` is no account identifier, such as myorg-account123 or xy12345.eu-west-1"));
+        }
+        let protocol = self.text("protocol")?.map(|word| word.to_ascii_lowercase());
+        let host = match (self.text("host")?, &protocol) {
+            // AMX's own default for every backend, which it takes for "none given" here.
+            (Some(host), None) if self.name.is_some() && host == "localhost" => None,
+            (host, _) => host.map(|host| self.host(&host)).transpose()?,
+        };
+        match protocol.as_deref() {
+            None | Some("https") => {}
+            Some("http") if host.as_deref().is_some_and(is_local) => {}
+            Some("http") => return Err(self.wrong("`protocol: http` goes with a `host` on this machine only")),
+            Some(_) => return Err(self.wrong("`protocol` is neither https nor http")),
+        }
+        if self.value("port").is_some() {
+            shown.insert("port", self.port()?.to_string());
+        }
+        shown.remove("host");
+        shown.extend(host.map(|host| ("host", host)));
+        shown.extend(protocol.map(|protocol| ("protocol", protocol)));
+        if let Some(path) = self.text("private_key_path")? {
+            shown.insert("private_key_path", expand(&path, self.base).to_string_lossy().into_owned());
+        }
+        Ok(())
     }
 
     fn server(&self) -> Result<Server> {
@@ -431,6 +507,17 @@ impl Given<'_> {
                     None => default,
                 };
                 Ok(Tls { mode, roots: None })
+            }
+            Backend::Oracle => {
+                let roots = self.text("sslrootcert")?.map(|path| expand(&path, self.base));
+                let mode = match explicit {
+                    Some(mode @ (TlsMode::Disable | TlsMode::VerifyFull)) => mode,
+                    // Its client checks a certificate in full, and a port of its server speaks TLS or does not.
+                    Some(_) => return Err(self.wrong("`sslmode` on Oracle is `disable` or `verify-full`")),
+                    None if roots.is_some() => TlsMode::VerifyFull,
+                    None => default,
+                };
+                Ok(Tls { mode, roots })
             }
             _ => Ok(Tls { mode: default, roots: None }),
         }
@@ -528,7 +615,13 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         Backend::Databricks => "catalog",
         _ => "database",
     };
-    let secret = if backend == Backend::Databricks { "access_token" } else { "password" };
+    // Databricks' own clients write the user `token` before a token.
+    let principal = backend == Backend::Databricks && !matches!(url.username(), "" | "token");
+    let secret = match backend {
+        Backend::Databricks if principal => "client_secret",
+        Backend::Databricks => "access_token",
+        _ => "password",
+    };
     let known = fields(backend);
     let mut put = |field: &str, raw: &str| -> Result<()> {
         if !raw.is_empty() {
@@ -537,9 +630,14 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         Ok(())
     };
     // The URL's own places come first, and the first value of a field is the one that counts.
-    put(place, url.host_str().unwrap_or_default())?;
+    match url.port() {
+        Some(port) if backend == Backend::Databricks => put(place, &format!("{}:{port}", url.host_str().unwrap_or_default()))?,
+        _ => put(place, url.host_str().unwrap_or_default())?,
+    }
     if known.contains(&"user") {
         put("user", url.username())?;
+    } else if principal {
+        put("client_id", url.username())?;
     }
     if known.contains(&secret) {
         put(secret, url.password().unwrap_or_default())?;
@@ -547,6 +645,10 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         return Err(bad_url(format!("a {} URL takes no password", backend.word()), "give `credentials_path` as a parameter"));
     }
     match url.port() {
+        Some(_) if backend == Backend::Databricks => {}
+        Some(_) if backend == Backend::Snowflake => {
+            return Err(bad_url("a snowflake URL takes no port behind the account", "give `host` and `port` as parameters"));
+        }
         Some(_) if !known.contains(&"port") => {
             return Err(bad_url(format!("a {} URL takes no port", backend.word()), "leave the port out"));
         }

@@ -362,20 +362,41 @@ impl Renderer<'_> {
         self.create_table(model, &model.ledger())
     }
 
-    /// The statements that make the lock's table with its rows: one for migrations and, where writers take turns, one for them.
+    /// The statements that make the lock's table with its rows: one for migrations and, where writers take turns, one for them. Where nothing keeps
+    /// a row from being there twice it is one statement, so that of two that come first only one makes it.
     pub fn lock_steps(&self, model: &Model) -> Result<Vec<Step>> {
-        let table = model.lock_table();
-        let lock = table.name.clone();
-        let items: Vec<&str> =
-            [Turn::Migrate, Turn::Write].into_iter().filter(|turn| turn.is_taken_on(self.dialect)).map(Turn::word).collect();
-        if self.dialect.lock == LockKind::Lease && !self.dialect.transactional_ddl {
-            let columns: Vec<_> = table.columns.iter().map(|column| self.column_context(column)).collect();
-            let sql = self.dialect.render("lock_create.sql", self.schema, context! { lock, columns, items })?;
-            return Ok(vec![Step { effect: Effect::Table { table: table.name, columns: vec![], indexes: vec![] }, sql }]);
+        match self.dialect.lock {
+            LockKind::Lease => self.lock_at_once(model),
+            LockKind::Engine => self.lock_step_by_step(model),
         }
+    }
+
+    /// The same for a script that is run again.
+    pub fn lock_steps_again(&self, model: &Model) -> Result<Vec<Step>> {
+        match self.dialect.transactional_ddl {
+            // Where DDL is transactional, a table that is filled as it is made cannot be passed over where it is there.
+            true => self.lock_step_by_step(model),
+            false => self.lock_steps(model),
+        }
+    }
+
+    fn lock_at_once(&self, model: &Model) -> Result<Vec<Step>> {
+        let table = model.lock_table();
+        let columns: Vec<_> = table.columns.iter().map(|column| self.column_context(column)).collect();
+        let context = context! { lock => table.name.as_str(), columns, items => self.turns() };
+        let sql = self.dialect.render("lock_create.sql", self.schema, context)?;
+        Ok(vec![Step { effect: Effect::Table { table: table.name, columns: vec![], indexes: vec![] }, sql }])
+    }
+
+    fn turns(&self) -> Vec<&'static str> {
+        [Turn::Migrate, Turn::Write].into_iter().filter(|turn| turn.is_taken_on(self.dialect)).map(Turn::word).collect()
+    }
+
+    fn lock_step_by_step(&self, model: &Model) -> Result<Vec<Step>> {
+        let table = model.lock_table();
         let mut steps = vec![self.create_table(model, &table)?];
-        for item in items {
-            let sql = self.dialect.render("lock_seed.sql", self.schema, context! { lock => lock.as_str(), item })?;
+        for item in self.turns() {
+            let sql = self.dialect.render("lock_seed.sql", self.schema, context! { lock => table.name.as_str(), item })?;
             steps.push(Step { effect: Effect::Backfill { table: table.name.clone() }, sql });
         }
         Ok(steps)

@@ -66,7 +66,7 @@ impl Script<'_> {
             self.push(&mut text, step);
         }
         if Turn::Write.is_taken_on(self.dialect) {
-            for step in renderer.lock_steps(self.model)? {
+            for step in renderer.lock_steps_again(self.model)? {
                 self.push(&mut text, &step);
             }
         }

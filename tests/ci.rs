@@ -231,7 +231,8 @@ fn a_run_that_waits_says_for_whom_and_one_that_is_cancelled_is_finished_by_the_n
         store.sql("UPDATE amx_history_lock SET who = 'ann', hostname = 'laptop', pid = 7, since = '2026-11-21T10:00:00Z';");
         let profile = amx_schema::profile::Profile::from_url(&store.url).unwrap();
         let schema = profile.backend.dialect().unwrap().schema_name(&store.schema).unwrap();
-        let connecting = amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Write);
+        let connecting =
+            amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Write, amx_schema::driver::unheard());
         let mut holder = runtime.block_on(connecting).unwrap();
         assert!(runtime.block_on(holder.try_lock(&format!("{}.amx_history", schema.folded))).unwrap());
 

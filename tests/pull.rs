@@ -120,7 +120,7 @@ async fn a_pull_with_nothing_new_is_one_statement() {
         let schema = set.dialect.schema_name(&store.schema).unwrap();
         let count = Arc::new(AtomicU64::new(0));
         let counted = count.clone();
-        let driver = connect(&profile, home.dir.path(), Access::Read).await.unwrap();
+        let driver = connect(&profile, home.dir.path(), Access::Read, amx_schema::driver::unheard()).await.unwrap();
         let mut driver = Watched::new(
             driver,
             Box::new(move |moment, _| {

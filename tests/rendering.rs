@@ -423,7 +423,7 @@ fn migrated(store: &Store, model: &Model, target: Option<u32>) -> Migrated {
     let home = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let mut driver = driver::connect(&profile, home.path(), Access::Create).await.unwrap();
+        let mut driver = driver::connect(&profile, home.path(), Access::Create, driver::unheard()).await.unwrap();
         let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &schema, reporter: &Silent };
         let done = common::ended(engine.migrate(target, &common::lock_options()).await).unwrap();
         driver.close().await;

@@ -274,7 +274,8 @@ fn a_lock_is_held(seen: &mut Seen, store: &Store) {
     let profile = amx_schema::profile::Profile::from_url(&store.url).unwrap();
     let schema = profile.backend.dialect().unwrap().schema_name(&store.schema).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let connecting = amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Write);
+    let connecting =
+        amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Write, amx_schema::driver::unheard());
     let mut holder = runtime.block_on(connecting).unwrap();
     assert!(runtime.block_on(holder.try_lock(&format!("{}.amx_history", schema.folded))).unwrap());
     let held = seen.on("migrate-lock", 0, &home, store, &["migrate", "lock", "status"]);

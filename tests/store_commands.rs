@@ -218,7 +218,8 @@ fn a_lock_that_is_held_ends_in_locked_and_frees_with_its_holder() {
         let home = Home::new();
         let profile = amx_schema::profile::Profile::from_url(&store.url).unwrap();
         let schema = profile.backend.dialect().unwrap().schema_name(&store.schema).unwrap();
-        let connecting = amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Create);
+        let connecting =
+            amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Create, amx_schema::driver::unheard());
         let mut holder = runtime.block_on(connecting).unwrap();
         assert!(runtime.block_on(holder.try_lock(&format!("{}.amx_history", schema.folded))).unwrap());
         home.on(&store, &["migrate", "--lock-timeout", "300ms"]).fails("locked", 7);
@@ -237,7 +238,8 @@ fn the_holder_of_the_lock_is_shown_and_its_fence_goes_up_when_it_is_released() {
         home.migrated(&store);
         let profile = amx_schema::profile::Profile::from_url(&store.url).unwrap();
         let schema = profile.backend.dialect().unwrap().schema_name(&store.schema).unwrap();
-        let connecting = amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Create);
+        let connecting =
+            amx_schema::driver::connect(&profile, home.dir.path(), amx_schema::driver::Access::Create, amx_schema::driver::unheard());
         let mut holder = runtime.block_on(connecting).unwrap();
         assert!(runtime.block_on(holder.try_lock(&format!("{}.amx_history", schema.folded))).unwrap());
         store.sql("UPDATE amx_history_lock SET who = 'ann', hostname = 'ci-7', pid = 42, since = '2026-11-21T10:00:00Z';");

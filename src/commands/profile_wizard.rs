@@ -9,7 +9,16 @@ use crate::profile::{Profile, Scalar, TlsMode, default_port, fields, is_secret};
 use secrecy::ExposeSecret;
 
 /// Fields that few need; who does adds them to config.yml or gives them with --set.
-const RARE: [&str; 4] = ["encrypt", "trust_server_certificate", "ssl_disabled", "tls_trusted_ca_file"];
+const RARE: [&str; 8] = [
+    "encrypt",
+    "trust_server_certificate",
+    "ssl_disabled",
+    "tls_trusted_ca_file",
+    "private_key_passphrase",
+    "authenticator",
+    "token",
+    "protocol",
+];
 
 pub(crate) async fn run(session: &Session, name: Option<&str>) -> Result<()> {
     let printer = session.printer;
@@ -32,7 +41,8 @@ pub(crate) async fn run(session: &Session, name: Option<&str>) -> Result<()> {
         return Ok(());
     };
     let mut given: Vec<(String, Scalar)> = vec![];
-    for field in fields(backend).iter().filter(|field| !RARE.contains(field)) {
+    let rare = |field: &str| RARE.contains(&field) || backend == Backend::Snowflake && matches!(field, "host" | "port");
+    for field in fields(backend).iter().filter(|field| !rare(field)) {
         if let Some(value) = ask(session, backend, field)? {
             given.push(((*field).to_string(), value));
         }
@@ -101,7 +111,9 @@ fn label(backend: Backend, field: &str) -> String {
         (_, "host") => "Database host (e.g. db.example.com)",
         (_, "user") => "User",
         (_, "password") => "Password",
-        (_, "access_token") => "Access token",
+        (_, "access_token") => "Access token (Enter: a service principal's secret instead)",
+        (_, "client_id") => "Client id of the service principal (only without an access token)",
+        (_, "client_secret") => "Secret of the service principal",
         (Backend::Oracle, "database") => "SID (only without a service name)",
         (_, "database") => "Database",
         (_, "service_name") => "Service name",

@@ -4,14 +4,24 @@
 
 #[cfg(feature = "bigquery")]
 mod bigquery;
+#[cfg(feature = "databricks")]
+mod databricks;
 #[cfg(any(feature = "bigquery", feature = "databricks"))]
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(feature = "postgresql")]
+#[cfg(feature = "oracle")]
+mod oracle;
+#[cfg(any(feature = "postgresql", feature = "redshift"))]
 mod postgresql;
+#[cfg(feature = "redshift")]
+mod redshift;
+#[cfg(feature = "snowflake")]
+mod snowflake;
 mod sqlite;
 mod sqlite_value;
+#[cfg(feature = "sqlserver")]
+mod sqlserver;
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error};
@@ -372,6 +382,11 @@ pub enum Access {
 /// it lasts as a whole.
 pub type Waits = Arc<dyn Fn(&str, Duration, Duration) + Send + Sync>;
 
+/// Hears of no pause.
+pub fn unheard() -> Waits {
+    Arc::new(|_, _, _| {})
+}
+
 /// Waits, and tells each second how long still.
 #[cfg(any(feature = "bigquery", feature = "databricks", feature = "snowflake"))]
 async fn wait_out(waits: &Waits, why: &str, pause: Duration) {
@@ -395,10 +410,20 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "oracle")]
+            Backend::Oracle => oracle::connect(profile, home).await,
             #[cfg(feature = "bigquery")]
             Backend::BigQuery => bigquery::connect(profile, home, waits.clone()).await,
+            #[cfg(feature = "databricks")]
+            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
+            #[cfg(feature = "redshift")]
+            Backend::Redshift => redshift::connect(profile, home).await,
+            #[cfg(feature = "snowflake")]
+            Backend::Snowflake => snowflake::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
+            #[cfg(feature = "sqlserver")]
+            Backend::SqlServer => sqlserver::connect(profile, home).await,
             other => Err(not_built(other)),
         }
     };
@@ -412,7 +437,7 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
     }
 }
 
-#[cfg(any(feature = "postgresql", feature = "mysql"))]
+#[cfg(any(feature = "postgresql", feature = "mysql", feature = "redshift", feature = "sqlserver", feature = "oracle"))]
 fn server(profile: &Profile) -> Result<&crate::profile::Server, Error> {
     match &profile.target {
         crate::profile::Target::Server(server) => Ok(server),

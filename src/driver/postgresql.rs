@@ -25,13 +25,21 @@ const SMALL_LOAD: usize = 10_000;
 /// From the Unix epoch to 2000-01-01, PostgreSQL's epoch, in microseconds.
 const EPOCH_2000: i64 = 946_684_800_000_000;
 
+#[cfg(feature = "postgresql")]
 pub(super) async fn connect(profile: &Profile, home: &Path) -> Result<Box<dyn Driver>, Error> {
+    let options = options(profile, home)?;
+    let connection = open(&options).await?;
+    Ok(Box::new(PostgreSql { connection, options, lock: None }))
+}
+
+/// How a profile says that the line is to be made.
+pub(super) fn options(profile: &Profile, home: &Path) -> Result<PgConnectOptions, Error> {
     let server = super::server(profile)?;
     let mut options = PgConnectOptions::new_without_pgpass()
         .host(&server.host)
         .port(server.port)
         .application_name("amx-schema")
-        // pgbouncer refuses this start-up parameter
+        // pgbouncer refuses this start-up parameter, and Redshift takes no more than 2
         .extra_float_digits(None);
     if let Some(user) = &server.user {
         options = options.username(user);
@@ -53,15 +61,15 @@ pub(super) async fn connect(profile: &Profile, home: &Path) -> Result<Box<dyn Dr
     if let Some(roots) = &server.tls.roots {
         options = options.ssl_root_cert(roots);
     }
-    let connection = open(&options).await?;
-    Ok(Box::new(PostgreSql { connection, options, lock: None }))
+    Ok(options)
 }
 
-async fn open(options: &PgConnectOptions) -> Result<PgConnection, DriverError> {
+pub(super) async fn open(options: &PgConnectOptions) -> Result<PgConnection, DriverError> {
     let options = options.clone().disable_statement_logging();
     PgConnection::connect_with(&options).await.map_err(fold)
 }
 
+#[cfg(feature = "postgresql")]
 struct PostgreSql {
     connection: PgConnection,
     options: PgConnectOptions,
@@ -169,7 +177,7 @@ fn bound<'q>(sql: &str, params: &[Value]) -> Query<'q, Postgres, PgArguments> {
     query
 }
 
-fn decode(row: &sqlx::postgres::PgRow, kinds: &[Kind]) -> Result<Row, DriverError> {
+pub(super) fn decode(row: &sqlx::postgres::PgRow, kinds: &[Kind]) -> Result<Row, DriverError> {
     let column = |(at, kind): (usize, &Kind)| {
         let shape = |error: sqlx::Error| DriverError::shape(at, error);
         Ok(match kind {
@@ -235,7 +243,7 @@ fn encode(data: &mut Vec<u8>, value: &Value) -> Result<(), DriverError> {
 }
 
 /// Folds what sqlx says. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-fn fold(error: sqlx::Error) -> DriverError {
+pub(super) fn fold(error: sqlx::Error) -> DriverError {
     let kind = match &error {
         // What is wrong with a certificate comes as an I/O error.
         sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => ErrorKind::Tls,

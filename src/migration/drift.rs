@@ -1,7 +1,7 @@
 //! What a live store has that the model does not say, and the other way round. Pure.
 
 use super::live::{Live, LiveColumn, LiveForeignKey, LiveIndex, LiveTable};
-use crate::dialect::{Accepted, Comments, Dialect};
+use crate::dialect::{Accepted, Comments, Dialect, LockKind};
 use crate::error::{Code, Error};
 use crate::model::{Column, Model, Reference, Table};
 use crate::render::foreign_key_name;
@@ -117,7 +117,7 @@ pub fn drift_error<'d>(schema: &str, differences: impl IntoIterator<Item = &'d D
 /// Every difference between a live store and the model, table by table in the model's order; what the model does not know comes last. A table that
 /// is kept beside the model's, as the ledger is, is compared where it is there.
 pub fn drift(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Drift> {
-    let beside = beside_the_model(model);
+    let beside = beside_the_model(model, dialect, live);
     let mut comparison = Comparison { model, dialect, found: vec![] };
     for table in &model.tables {
         match live.tables.get(&dialect.fold(&table.name)) {
@@ -140,9 +140,18 @@ pub fn drift(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Drift> {
     comparison.found
 }
 
-/// The tables of ours that no version brings.
-fn beside_the_model(model: &Model) -> Vec<Table> {
-    vec![model.ledger(), model.lock_table(), model.steps_table()]
+/// The tables of ours that no version brings. A lock's table that is made of a query has its columns null or not as the engine makes them: whichever,
+/// they are never null.
+fn beside_the_model(model: &Model, dialect: &Dialect, live: &Live) -> Vec<Table> {
+    let mut lock = model.lock_table();
+    if let Some(there) =
+        live.tables.get(&dialect.fold(&lock.name)).filter(|_| dialect.lock == LockKind::Lease && !dialect.transactional_ddl)
+    {
+        for column in &mut lock.columns {
+            column.null = there.column(&dialect.fold(&column.name)).map_or(column.null, |there| there.null);
+        }
+    }
+    vec![model.ledger(), lock, model.steps_table()]
 }
 
 struct Comparison<'a> {
@@ -181,6 +190,10 @@ impl Comparison<'_> {
     }
 
     fn primary_key(&mut self, table: &Table, live: &LiveTable) {
+        if !self.dialect.keys_enforced {
+            // A key there is a note, which keeps nothing out.
+            return;
+        }
         let wanted: Vec<String> = table.primary_key.iter().map(|name| self.dialect.fold(name)).collect();
         if wanted == live.primary_key {
             return;
@@ -216,7 +229,7 @@ impl Comparison<'_> {
     }
 
     fn accepted(&mut self, object: &str, kind: Aspect, accepted: &Accepted, column: &Column, actual: &str) {
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, actual, column.length));
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, actual, column));
         if any(&accepted.same) {
             return;
         }
@@ -232,6 +245,9 @@ impl Comparison<'_> {
     }
 
     fn foreign_keys(&mut self, table: &Table, live: &LiveTable) {
+        if !self.dialect.keys_enforced {
+            return;
+        }
         let wanted: Vec<LiveForeignKey> = table.references.iter().map(|reference| self.wanted_key(table, reference)).collect();
         let same = |wanted: &LiveForeignKey, there: &LiveForeignKey| {
             wanted.columns == there.columns && wanted.table == there.table && (there.key.is_empty() || wanted.key == there.key)
@@ -335,27 +351,30 @@ fn index_text(index: &LiveIndex) -> String {
 
 /// A pattern as what our own DDL makes of this column.
 fn spelled(pattern: &str, column: &Column) -> String {
-    pattern.replace("{length}", &column.length.map(|length| length.to_string()).unwrap_or_default())
+    let number = |number: Option<u32>| number.map(|number| number.to_string()).unwrap_or_default();
+    pattern.replace("{length}", &number(column.length)).replace("{bytes}", &number(column.bytes))
 }
 
 /// Whether a text is of a pattern. See [`Accepted`].
-fn matches(pattern: &str, text: &str, length: Option<u32>) -> bool {
+fn matches(pattern: &str, text: &str, column: &Column) -> bool {
     if let Some(rest) = pattern.strip_prefix('*') {
-        return text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..], length));
+        return text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| matches(rest, &text[at..], column));
     }
     if let Some((word, rest)) = pattern.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
         let (digits, after) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
         let fits = digits.parse::<u32>().is_ok_and(|number| match word {
-            "length" => Some(number) == length,
-            "more" => length.is_some_and(|length| number > length),
+            "length" => Some(number) == column.length,
+            "more" => column.length.is_some_and(|length| number > length),
+            "bytes" => Some(number) == column.bytes,
+            "more_bytes" => column.bytes.is_some_and(|bytes| number > bytes),
             _ => true,
         });
-        return fits && matches(rest, after, length);
+        return fits && matches(rest, after, column);
     }
     let (mut wanted, mut there) = (pattern.chars(), text.chars());
     match (wanted.next(), there.next()) {
         (None, None) => true,
-        (Some(a), Some(b)) => a == b && matches(wanted.as_str(), there.as_str(), length),
+        (Some(a), Some(b)) => a == b && matches(wanted.as_str(), there.as_str(), column),
         _ => false,
     }
 }
@@ -371,7 +390,7 @@ mod tests {
             let columns = table.columns.iter().map(|column| {
                 let kind = &dialect.live[&column.kind];
                 LiveColumn {
-                    name: column.name.clone(),
+                    name: dialect.fold(&column.name),
                     sql_type: spelled(&kind.types.same[0], column),
                     null: column.null,
                     default: None,
@@ -379,28 +398,34 @@ mod tests {
                     comment: (dialect.comments != Comments::Unsupported).then(|| column.comment.clone()),
                 }
             });
+            let folded = |names: &[String]| names.iter().map(|name| dialect.fold(name)).collect::<Vec<_>>();
             let key = |reference: &Reference| LiveForeignKey {
                 name: "1".into(),
-                columns: reference.columns.clone(),
-                table: reference.table.clone(),
-                key: model.table(&reference.table).unwrap().primary_key.clone(),
+                columns: folded(&reference.columns),
+                table: dialect.fold(&reference.table),
+                key: folded(&model.table(&reference.table).unwrap().primary_key),
             };
             let index = |index: &crate::model::Index| LiveIndex {
-                name: index.name.clone(),
-                columns: index.columns.clone(),
+                name: dialect.fold(&index.name),
+                columns: folded(&index.columns),
                 ..LiveIndex::default()
             };
             let live = LiveTable {
                 kind: "table".into(),
                 comment: (dialect.comments != Comments::Unsupported).then(|| table.comment.clone()),
                 columns: columns.collect(),
-                primary_key: table.primary_key.clone(),
+                primary_key: folded(&table.primary_key),
                 foreign_keys: table.references.iter().map(key).collect(),
                 indexes: table.indexes.iter().map(index).collect(),
             };
-            (table.name.clone(), live)
+            (dialect.fold(&table.name), live)
         };
         Live { tables: model.tables.iter().chain([&model.ledger()]).map(table).collect() }
+    }
+
+    /// The backends whose live stores are compared.
+    fn compared() -> impl Iterator<Item = Backend> {
+        Backend::ALL.into_iter().filter(|backend| !backend.dialect().unwrap().live.is_empty())
     }
 
     /// What is found on PostgreSQL after a change to a table of a fresh store: class, kind and object.
@@ -421,7 +446,7 @@ mod tests {
     #[test]
     fn what_our_own_ddl_makes_does_not_differ() {
         let model = Model::embedded().unwrap();
-        for backend in [Backend::PostgreSql, Backend::MySql, Backend::Sqlite] {
+        for backend in compared() {
             let dialect = backend.dialect().unwrap();
             for version in 1..=model.latest() {
                 let model = model.at(version);
@@ -433,11 +458,40 @@ mod tests {
     #[test]
     fn every_kind_of_the_model_can_be_compared_where_a_live_store_is() {
         let model = Model::embedded().unwrap();
-        for backend in [Backend::PostgreSql, Backend::MySql, Backend::Sqlite] {
+        for backend in compared() {
             for column in model.tables.iter().flat_map(|table| &table.columns) {
                 assert!(backend.dialect().unwrap().live.contains_key(&column.kind), "{backend} {:?}", column.kind);
             }
         }
+    }
+
+    #[test]
+    fn oracles_catalog_is_read_in_its_own_words() {
+        let (model, dialect) = (Model::embedded().unwrap(), Backend::Oracle.dialect().unwrap());
+        let mut live = fresh(&model, dialect);
+        let runs = live.tables.get_mut("AMX_HISTORY_RUNS").unwrap();
+        let mut set = |name: &str, sql_type: &str| column(runs, name).sql_type = sql_type.into();
+        set("RUN_ID", "VARCHAR2(64 BYTE)");
+        set("ORIGIN", "VARCHAR2(128 CHAR)");
+        set("STARTED_AT", "TIMESTAMP(3)");
+        set("FINISHED_AT", "TIMESTAMP(9)");
+        set("LANDING", "NUMBER(38)");
+        set("LOCAL_ID", "NUMBER(2)");
+        set("WHO", "VARCHAR2(4000 CHAR)");
+        column(runs, "WRITER").collation = Some("BINARY_CI".into());
+        let found: Vec<_> = drift(&model, dialect, &live).into_iter().map(|drift| (drift.class, drift.kind, drift.object)).collect();
+        let of = |class: Class, kind: Aspect, name: &str| (class, kind, format!("{RUNS}.{name}"));
+        let expected = [
+            of(Class::Incompatible, Aspect::Type, "run_id"),
+            of(Class::Incompatible, Aspect::Type, "who"),
+            of(Class::Incompatible, Aspect::Type, "started_at"),
+            of(Class::Compatible, Aspect::Type, "finished_at"),
+            of(Class::Incompatible, Aspect::Type, "local_id"),
+            of(Class::Compatible, Aspect::Type, "origin"),
+            of(Class::Incompatible, Aspect::Collation, "writer"),
+            of(Class::Compatible, Aspect::Type, "landing"),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -590,10 +644,12 @@ mod tests {
 
     #[test]
     fn a_pattern_takes_its_own_length_a_greater_one_any_number_and_any_text() {
-        assert!(matches("varchar({length})", "varchar(64)", Some(64)) && !matches("varchar({length})", "varchar(65)", Some(64)));
-        assert!(matches("varchar({more})", "varchar(65)", Some(64)) && !matches("varchar({more})", "varchar(64)", Some(64)));
-        assert!(matches("bigint({n})", "bigint(20)", None) && !matches("bigint({n})", "bigint()", None));
-        assert!(!matches("bigint({n})", "bigint(20) unsigned", None));
-        assert!(matches("*char*", "nvarchar(3)", None) && matches("*", "", None) && !matches("*char*", "text", None));
+        let column = Model::embedded().unwrap().table(RESULTS).unwrap().column("run_id").unwrap().clone();
+        assert!(matches("varchar({length})", "varchar(64)", &column) && !matches("varchar({length})", "varchar(65)", &column));
+        assert!(matches("varchar({more})", "varchar(65)", &column) && !matches("varchar({more})", "varchar(64)", &column));
+        assert!(matches("varchar({bytes})", "varchar(64)", &column) && !matches("varchar({more_bytes})", "varchar(64)", &column));
+        assert!(matches("bigint({n})", "bigint(20)", &column) && !matches("bigint({n})", "bigint()", &column));
+        assert!(!matches("bigint({n})", "bigint(20) unsigned", &column));
+        assert!(matches("*char*", "nvarchar(3)", &column) && matches("*", "", &column) && !matches("*char*", "text", &column));
     }
 }

@@ -3,6 +3,12 @@
 /// <https://prng.di.unimi.it/splitmix64.c>
 pub struct Chance(u64);
 
+impl Default for Chance {
+    fn default() -> Chance {
+        Chance::new()
+    }
+}
+
 impl Chance {
     /// Begins with the seed of the environment, else with the time.
     pub fn new() -> Chance {

@@ -5,9 +5,11 @@
 #![allow(dead_code)]
 
 pub mod chance;
+pub mod direct;
 pub mod files;
 pub mod keyring;
 pub mod proxy;
+pub mod queries;
 pub mod role;
 pub mod rows;
 pub mod shop;
@@ -16,6 +18,7 @@ pub mod terminal;
 pub mod typescript;
 pub mod user;
 
+use amx_schema::dialect::Backend;
 use amx_schema::error::Error;
 use amx_schema::migration::{Holder, LEASE, LockOptions, Migrated};
 use std::path::{Path, PathBuf};
@@ -243,6 +246,14 @@ impl Store {
         [Some(Store::sqlite()), Store::postgresql(), Store::mysql()].into_iter().flatten().collect()
     }
 
+    /// One on that backend: a real engine, what stands in for it, or a live service, whatever its URL leads to.
+    pub fn on(backend: Backend) -> Option<Store> {
+        match backend {
+            Backend::Sqlite => Some(Store::sqlite()),
+            other => Store::server(other.word(), &format!("AMX_TEST_{}_URL", other.word().to_uppercase())),
+        }
+    }
+
     fn server(backend: &'static str, variable: &str) -> Option<Store> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let Ok(url) = std::env::var(variable) else {
@@ -302,7 +313,8 @@ impl Drop for Store {
         match self.backend {
             "postgresql" => drop(self.shell(&format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE;", self.schema.to_lowercase()))),
             "mysql" => drop(self.shell(&format!("DROP DATABASE IF EXISTS `{}`; -- CREATE DATABASE", self.schema))),
-            _ => {}
+            "sqlite" => {}
+            _ => self.drop_schema(),
         }
     }
 }

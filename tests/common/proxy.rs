@@ -1,9 +1,11 @@
 //! A line to a server that can be cut, slow, deaf or refused, and that can kill the client at its end.
 
 use super::Store;
+use super::chance::Chance;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,11 +30,14 @@ pub enum Weather {
     Slow(Duration),
     /// What the client sends arrives; where the server answers, its half of the line is closed instead.
     Deaf,
+    /// Of a hundred answers so many are lost with the line: what they answer was done.
+    Forgetful(u8),
 }
 
 #[derive(Default)]
 struct State {
     weather: Mutex<Weather>,
+    chance: Mutex<Chance>,
     /// The client's end and the server's of each line that is open, by its number.
     lines: Mutex<BTreeMap<u64, [TcpStream; 2]>>,
     count: AtomicU64,
@@ -52,8 +57,7 @@ struct State {
 impl Proxy {
     /// A proxy in front of the store's server that cuts nothing yet.
     pub fn to(store: &Store) -> Proxy {
-        let url = url::Url::parse(&store.url).unwrap();
-        let server = (url.host_str().unwrap().to_string(), url.port().unwrap());
+        let server = ("127.0.0.1".to_string(), port_of(&store.url).1);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Proxy { port: listener.local_addr().unwrap().port(), state: Arc::default() };
         let state = proxy.state.clone();
@@ -124,10 +128,19 @@ impl Proxy {
 
     /// The store's URL through this line.
     pub fn url(&self, store: &Store) -> String {
-        let mut url = url::Url::parse(&store.url).unwrap();
-        url.set_port(Some(self.port)).unwrap();
-        url.to_string()
+        let (place, _) = port_of(&store.url);
+        let mut url = store.url.clone();
+        url.replace_range(place, &self.port.to_string());
+        url
     }
+}
+
+/// Where in a URL the server's port is, after its address or by its name, and which it is.
+fn port_of(url: &str) -> (Range<usize>, u16) {
+    let after = ["127.0.0.1:", "127.0.0.1%3A", "port="].iter().find_map(|mark| url.find(mark).map(|at| at + mark.len()));
+    let start = after.unwrap_or_else(|| panic!("no port in {url}"));
+    let end = url[start..].find(|c: char| !c.is_ascii_digit()).map_or(url.len(), |length| start + length);
+    (start..end, url[start..end].parse().unwrap())
 }
 
 impl State {
@@ -143,6 +156,7 @@ impl State {
                     let _ = (from.shutdown(Shutdown::Read), to.shutdown(Shutdown::Write));
                     return;
                 }
+                Weather::Forgetful(percent) if !counted && self.chance.lock().unwrap().percent(percent.into()) => break,
                 Weather::Slow(pause) => thread::sleep(pause),
                 _ => {}
             }

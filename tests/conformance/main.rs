@@ -1,0 +1,104 @@
+//! One suite for every backend: what a user sees of a store is the same, whatever engine it is on.
+//!
+//! Each behaviour is a test of its own on each backend, `snowflake::a_second_import_adds_nothing`. Everything is done by the program as a user
+//! types it; only a teammate's or a DBA's hand in the tables goes through a driver. What stands in for an engine is in tests/standins, and
+//! `make test-live BACKEND=…` runs the same against a service of one's own. The figures at the end count a behaviour as passed only where something
+//! executed the SQL.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../lint/mod.rs"]
+mod lint;
+
+mod copying;
+mod reading;
+mod schema;
+mod sharing;
+
+use amx_schema::dialect::Backend;
+use common::Store;
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+/// A behaviour: its name, what shows it, and on which backends there is no such thing, with the reason.
+pub struct Behaviour {
+    name: &'static str,
+    shown_by: fn(&Store),
+    not_on: &'static [(Backend, &'static str)],
+}
+
+/// Behaviours by the names of the functions that show them.
+macro_rules! behaviours {
+    ($($name:ident $(not on $not_on:expr)?),* $(,)?) => {
+        pub const BEHAVIOURS: &[crate::Behaviour] = &[$(crate::Behaviour {
+            name: stringify!($name),
+            shown_by: $name,
+            not_on: { #[allow(unused_mut, unused_assignments)] { let mut not_on: &[(amx_schema::dialect::Backend, &str)] = &[]; $(not_on = $not_on;)? not_on } },
+        }),*];
+    };
+}
+pub(crate) use behaviours;
+
+/// Why nothing executes a backend's SQL here, where nothing does.
+fn why_not(backend: Backend) -> Option<&'static str> {
+    let set = std::env::var_os(format!("AMX_TEST_{}_URL", backend.word().to_uppercase())).is_some();
+    match backend {
+        Backend::Sqlite => None,
+        _ if set => None,
+        Backend::Oracle => Some("no Oracle server, and nothing that stands in for one, can be had"),
+        Backend::SqlServer => Some("no SQL Server, and nothing that executes T-SQL in full, can be had"),
+        _ => Some("it is not there: run the tests with `make test`"),
+    }
+}
+
+#[derive(Default)]
+struct Count {
+    passed: u32,
+    failed: u32,
+    not_here: BTreeMap<String, u32>,
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let counts: Arc<Mutex<BTreeMap<Backend, Count>>> = Arc::default();
+    let mut trials = vec![];
+    for backend in Backend::ALL {
+        for behaviour in [schema::BEHAVIOURS, copying::BEHAVIOURS, sharing::BEHAVIOURS, reading::BEHAVIOURS].into_iter().flatten() {
+            let none = behaviour.not_on.iter().find(|(not_on, _)| *not_on == backend).map(|(_, why)| *why);
+            let skipped = none.or(why_not(backend));
+            // In CI a server that can be had is there.
+            let excused = none.is_some() || matches!(backend, Backend::Oracle | Backend::SqlServer);
+            let required = std::env::var_os("AMX_TEST_REQUIRE_SERVERS").is_some() && !excused;
+            let counts = Arc::clone(&counts);
+            if let Some(why) = skipped {
+                *counts.lock().unwrap().entry(backend).or_default().not_here.entry(why.into()).or_default() += 1;
+            }
+            let shown_by = behaviour.shown_by;
+            let run = move || {
+                let shown = catch_unwind(AssertUnwindSafe(|| shown_by(&Store::on(backend).expect("its server is there"))));
+                let mut counts = counts.lock().unwrap();
+                let count = counts.entry(backend).or_default();
+                match shown {
+                    Ok(()) => count.passed += 1,
+                    Err(_) => count.failed += 1,
+                }
+                shown.map_err(|_| Failed::from("it does not; see above"))
+            };
+            trials.push(Trial::test(format!("{backend}::{}", behaviour.name), run).with_ignored_flag(skipped.is_some() && !required));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if !arguments.list {
+        eprintln!("behaviours, by backend: passed, failed, not to be had here");
+        for (backend, count) in counts.lock().unwrap().iter() {
+            let not_here: u32 = count.not_here.values().sum();
+            eprintln!("  {:10} {:3} {:3} {not_here:3}", backend.word(), count.passed, count.failed);
+            for (why, number) in &count.not_here {
+                eprintln!("             {number} {why}");
+            }
+        }
+    }
+    conclusion.exit();
+}

@@ -331,6 +331,9 @@ pub struct DialectData {
     /// Where a text begins in another, 0 where it does not; `{text}` and `{part}` stand for them. Case counts.
     #[serde(default = "standard_position")]
     pub position: String,
+    /// How a value of a kind is selected where the driver wants another form of it than its own; `{}` stands for it.
+    #[serde(default)]
+    pub read: BTreeMap<Kind, String>,
     /// What a SELECT without a table must name after FROM, where it must.
     pub dual: Option<String>,
     /// What stands after the columns of a new table.
@@ -573,7 +576,7 @@ fn embedded(path: &str) -> Option<String> {
 }
 
 /// The templates of one backend: its own folder first, then `base/`. In them
-/// `ident(name)`, `quoted(name)` (not folded), `folded(name)`, `lit(text)`, `table(name)`, `contains(text, part)` and `p(n)` write names, text and bound values as the engine
+/// `ident(name)`, `quoted(name)` (not folded), `folded(name)`, `lit(text)`, `table(name)`, `contains(text, part)`, `read(value, kind)` and `p(n)` write names, text and bound values as the engine
 /// wants them.
 fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
@@ -597,6 +600,11 @@ fn environment(backend: Backend, data: &Arc<DialectData>) -> std::result::Result
     let dialect = Arc::clone(data);
     environment.add_function("contains", move |text: &str, part: &str| {
         format!("{} > 0", dialect.position.replace("{text}", text).replace("{part}", part))
+    });
+    let dialect = Arc::clone(data);
+    environment.add_function("read", move |value: &str, kind: &str| {
+        let form = dialect.read.iter().find(|(known, _)| known.word() == kind).map(|(_, form)| form.replace("{}", value));
+        form.unwrap_or_else(|| value.to_string())
     });
     let dialect = Arc::clone(data);
     environment.add_function("table", move |state: &State<'_, '_>, name: &str| {

@@ -49,7 +49,7 @@ pub struct Profile {
     pub backend: Backend,
     /// Where it is.
     pub target: Target,
-    /// The one that the login takes: the password, the access token, or the passphrase of the private key.
+    /// The one that the login takes: the password, the access token, the service principal's secret, or the passphrase of the private key.
     pub secret: Option<SecretRef>,
     secret_field: Option<&'static str>,
     fields: BTreeMap<&'static str, String>,
@@ -140,7 +140,7 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
         Backend::PostgreSql | Backend::Redshift => &["host", "port", "user", "password", "database", "sslmode", "sslrootcert"],
         Backend::MySql => &["host", "port", "user", "password", "database", "ssl_disabled", "ssl_ca", "sslmode"],
         Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
-        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database"],
+        Backend::Oracle => &["host", "port", "user", "password", "service_name", "database", "sslmode", "sslrootcert"],
         // The last ones are named as Snowflake's own clients name them, the passphrase as dbt does, which has `private_key_path` too:
         // https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-api
         // https://docs.getdbt.com/docs/core/connect-data-platform/snowflake-setup
@@ -159,8 +159,8 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
             "port",
             "protocol",
         ],
-        Backend::BigQuery => &["project", "dataset", "credentials_path", "location"],
-        Backend::Databricks => &["host", "http_path", "access_token", "catalog", "tls_trusted_ca_file"],
+        Backend::BigQuery => &["project", "dataset", "credentials_path", "location", "endpoint"],
+        Backend::Databricks => &["host", "http_path", "access_token", "client_id", "client_secret", "catalog", "tls_trusted_ca_file"],
         Backend::Sqlite => &["path"],
     }
 }
@@ -221,8 +221,14 @@ impl Profile {
         if backend == Backend::Databricks
             && let Some(host) = shown.get_mut("host")
         {
-            let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://");
-            *host = given.host(bare.split('/').next().unwrap_or_default())?;
+            let bare = host.trim().trim_start_matches("https://").trim_start_matches("http://").split('/').next().unwrap_or_default();
+            *host = match bare.rsplit_once(':') {
+                Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    let name = given.host(name)?;
+                    if name.contains(':') { format!("[{name}]:{port}") } else { format!("{name}:{port}") }
+                }
+                _ => given.host(bare)?,
+            };
         }
         if backend == Backend::Snowflake {
             given.snowflake(&mut shown)?;
@@ -310,7 +316,7 @@ impl fmt::Display for Profile {
 
 /// Whether a field holds a secret.
 pub(crate) fn is_secret(field: &str) -> bool {
-    matches!(field, "password" | "access_token" | "token" | "private_key_passphrase")
+    matches!(field, "password" | "access_token" | "client_secret" | "token" | "private_key_passphrase")
 }
 
 /// The fields as they were given, and whom to name when one is wrong. Its errors name fields and never repeat a value.
@@ -379,8 +385,11 @@ impl Given<'_> {
 
     /// The field of the one secret that the login takes.
     fn secret_field(&self) -> Result<Option<&'static str>> {
-        if self.backend != Backend::Snowflake {
-            return Ok(fields(self.backend).iter().copied().find(|field| is_secret(field)));
+        match self.backend {
+            Backend::Snowflake => {}
+            // A service principal.
+            Backend::Databricks if self.value("client_id").is_some() => return self.needed("client_secret").map(|_| Some("client_secret")),
+            _ => return Ok(fields(self.backend).iter().copied().find(|field| is_secret(field))),
         }
         let key = self.value("private_key_path").is_some();
         match self.text("authenticator")?.unwrap_or_default().to_ascii_lowercase().as_str() {
@@ -499,6 +508,17 @@ impl Given<'_> {
                 };
                 Ok(Tls { mode, roots: None })
             }
+            Backend::Oracle => {
+                let roots = self.text("sslrootcert")?.map(|path| expand(&path, self.base));
+                let mode = match explicit {
+                    Some(mode @ (TlsMode::Disable | TlsMode::VerifyFull)) => mode,
+                    // Its client checks a certificate in full, and a port of its server speaks TLS or does not.
+                    Some(_) => return Err(self.wrong("`sslmode` on Oracle is `disable` or `verify-full`")),
+                    None if roots.is_some() => TlsMode::VerifyFull,
+                    None => default,
+                };
+                Ok(Tls { mode, roots })
+            }
             _ => Ok(Tls { mode: default, roots: None }),
         }
     }
@@ -529,7 +549,7 @@ impl Given<'_> {
 }
 
 /// Whether a connection to the host stays on this machine.
-fn is_local(host: &str) -> bool {
+pub(crate) fn is_local(host: &str) -> bool {
     let name = host.trim_end_matches('.');
     host.starts_with('/')
         || name.eq_ignore_ascii_case("localhost")
@@ -595,7 +615,13 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         Backend::Databricks => "catalog",
         _ => "database",
     };
-    let secret = if backend == Backend::Databricks { "access_token" } else { "password" };
+    // Databricks' own clients write the user `token` before a token.
+    let principal = backend == Backend::Databricks && !matches!(url.username(), "" | "token");
+    let secret = match backend {
+        Backend::Databricks if principal => "client_secret",
+        Backend::Databricks => "access_token",
+        _ => "password",
+    };
     let known = fields(backend);
     let mut put = |field: &str, raw: &str| -> Result<()> {
         if !raw.is_empty() {
@@ -604,9 +630,14 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         Ok(())
     };
     // The URL's own places come first, and the first value of a field is the one that counts.
-    put(place, url.host_str().unwrap_or_default())?;
+    match url.port() {
+        Some(port) if backend == Backend::Databricks => put(place, &format!("{}:{port}", url.host_str().unwrap_or_default()))?,
+        _ => put(place, url.host_str().unwrap_or_default())?,
+    }
     if known.contains(&"user") {
         put("user", url.username())?;
+    } else if principal {
+        put("client_id", url.username())?;
     }
     if known.contains(&secret) {
         put(secret, url.password().unwrap_or_default())?;
@@ -614,6 +645,7 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
         return Err(bad_url(format!("a {} URL takes no password", backend.word()), "give `credentials_path` as a parameter"));
     }
     match url.port() {
+        Some(_) if backend == Backend::Databricks => {}
         Some(_) if backend == Backend::Snowflake => {
             return Err(bad_url("a snowflake URL takes no port behind the account", "give `host` and `port` as parameters"));
         }

@@ -77,20 +77,35 @@ impl Http {
         loop {
             let again = request.try_clone();
             let Some(this) = again else { return Err(DriverError::new(ErrorKind::Other, "a request that cannot be sent twice")) };
-            let response = self.client.execute(this).await.map_err(|error| fold(&error))?;
-            let status = response.status();
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
-            let body = response.bytes().await.map_err(|error| fold(&error))?.to_vec();
-            let busy = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+            let (answer, asked) = self.send_once(this).await?;
+            let busy = matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             if !busy || waited >= PATIENCE {
-                return Ok(Answer { status, body });
+                return Ok(answer);
             }
             let this_pause = asked.unwrap_or(pause).min(LONGEST_PAUSE);
-            let why = format!("{} asks for a pause (HTTP {})", request.url().host_str().unwrap_or("the service"), status.as_u16());
+            let why = format!("{} asks for a pause (HTTP {})", request.url().host_str().unwrap_or("the service"), answer.status.as_u16());
             self.wait(&why, this_pause).await;
             waited += this_pause.max(FIRST_PAUSE);
             pause *= 2;
         }
+    }
+
+    /// Sends a request once and gives whatever was answered, and how long the service wants to be left alone.
+    ///
+    /// # Errors
+    /// As [`Http::send`].
+    pub async fn send_once(&self, request: Request) -> std::result::Result<(Answer, Option<Duration>), DriverError> {
+        let response = self.client.execute(request).await.map_err(|error| fold(&error))?;
+        let status = response.status();
+        let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        let body = response.bytes().await.map_err(|error| fold(&error))?.to_vec();
+        Ok((Answer { status, body }, asked))
+    }
+
+    /// Tells of a pause that is not waited out here: how long it may still last, and how long as a whole.
+    #[cfg(feature = "bigquery")]
+    pub fn tell(&self, why: &str, left: Duration, whole: Duration) {
+        (self.waits)(why, left, whole);
     }
 
     /// Waits, and tells each second how long still.

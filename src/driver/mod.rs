@@ -2,10 +2,16 @@
 //!
 //! A driver never builds DDL and knows no table of ours.
 
+#[cfg(feature = "bigquery")]
+mod bigquery;
+#[cfg(feature = "databricks")]
+mod databricks;
 #[cfg(any(feature = "bigquery", feature = "databricks"))]
 mod http;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(feature = "oracle")]
+mod oracle;
 #[cfg(any(feature = "postgresql", feature = "redshift"))]
 mod postgresql;
 #[cfg(feature = "redshift")]
@@ -14,6 +20,8 @@ mod redshift;
 mod snowflake;
 mod sqlite;
 mod sqlite_value;
+#[cfg(feature = "sqlserver")]
+mod sqlserver;
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error};
@@ -402,12 +410,20 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::PostgreSql => postgresql::connect(profile, home).await,
             #[cfg(feature = "mysql")]
             Backend::MySql => mysql::connect(profile, home).await,
+            #[cfg(feature = "oracle")]
+            Backend::Oracle => oracle::connect(profile, home).await,
+            #[cfg(feature = "bigquery")]
+            Backend::BigQuery => bigquery::connect(profile, home, waits.clone()).await,
+            #[cfg(feature = "databricks")]
+            Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "redshift")]
             Backend::Redshift => redshift::connect(profile, home).await,
             #[cfg(feature = "snowflake")]
             Backend::Snowflake => snowflake::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
+            #[cfg(feature = "sqlserver")]
+            Backend::SqlServer => sqlserver::connect(profile, home).await,
             other => Err(not_built(other)),
         }
     };

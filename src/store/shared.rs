@@ -266,7 +266,7 @@ impl<'a> SharedStore<'a> {
         after: &Position,
         limit: usize,
     ) -> Result<Vec<(String, StoredResult)>> {
-        let context = context! { columns => names(&RESULT_COLUMNS), limit };
+        let context = context! { limit, ..selected(&RESULT_COLUMNS) };
         let (landing, run_id, qname) = (after.landing.max(*numbers.start() - 1), &after.run_id, &after.target_qname);
         let params: Vec<Value> = vec![
             writer.into(),
@@ -296,7 +296,7 @@ impl<'a> SharedStore<'a> {
             let counts: Vec<usize> = runs.values().map(Vec::len).collect();
             let params = runs.iter().flat_map(|(run_id, qnames)| std::iter::once(*run_id).chain(qnames.iter().copied()));
             let params: Vec<Value> = params.map(Value::from).collect();
-            let context = context! { columns => names(&RESULT_COLUMNS), counts };
+            let context = context! { counts, ..selected(&RESULT_COLUMNS) };
             for row in self.query("queries/results_of.sql", context, &params, &kinds(&RESULT_COLUMNS)).await? {
                 let run_id = row.first().cloned().and_then(Value::into_text).unwrap_or_default();
                 let result = result_from(row);
@@ -310,7 +310,7 @@ impl<'a> SharedStore<'a> {
     pub async fn runs(&mut self, ids: &[&str]) -> Result<BTreeMap<String, StoredRun>> {
         let mut found = BTreeMap::new();
         for ids in ids.chunks(self.keys_per_query()) {
-            let context = context! { columns => names(&RUN_COLUMNS), count => ids.len() };
+            let context = context! { count => ids.len(), ..selected(&RUN_COLUMNS) };
             let params: Vec<Value> = ids.iter().map(|&id| id.into()).collect();
             for row in self.query("queries/runs_by_id.sql", context, &params, &kinds(&RUN_COLUMNS)).await? {
                 let run = run_from(row);
@@ -349,7 +349,7 @@ impl<'a> SharedStore<'a> {
     pub async fn results(&mut self, run_id: &str, qnames: &[&str]) -> Result<BTreeMap<String, StoredResult>> {
         let mut found = BTreeMap::new();
         for qnames in qnames.chunks(self.keys_per_query() - 1) {
-            let context = context! { columns => names(&RESULT_COLUMNS), count => qnames.len() };
+            let context = context! { count => qnames.len(), ..selected(&RESULT_COLUMNS) };
             let params: Vec<Value> = std::iter::once(run_id).chain(qnames.iter().copied()).map(Value::from).collect();
             for row in self.query("queries/results_by_key.sql", context, &params, &kinds(&RESULT_COLUMNS)).await? {
                 let result = result_from(row);
@@ -361,7 +361,7 @@ impl<'a> SharedStore<'a> {
 
     /// Results of a run in byte order of their objects, after one of them.
     pub async fn results_after(&mut self, run_id: &str, after: &str, limit: usize) -> Result<Vec<StoredResult>> {
-        let context = context! { columns => names(&RESULT_COLUMNS), limit };
+        let context = context! { limit, ..selected(&RESULT_COLUMNS) };
         let rows = self.query("queries/results_page.sql", context, &[run_id.into(), after.into()], &kinds(&RESULT_COLUMNS)).await?;
         Ok(rows.into_iter().map(result_from).collect())
     }
@@ -387,7 +387,7 @@ impl<'a> SharedStore<'a> {
             params.extend([(*started_at).into(), (*started_at).into(), run_id.as_str().into()]);
         }
         let conditions: Vec<String> = conditions.into_iter().map(str::to_string).collect();
-        let context = context! { columns => names(&RUN_COLUMNS), conditions, limit };
+        let context = context! { conditions, limit, ..selected(&RUN_COLUMNS) };
         let rows = self.query("queries/list_runs.sql", context, &params, &kinds(&RUN_COLUMNS)).await?;
         Ok(rows.into_iter().map(run_from).collect())
     }
@@ -428,7 +428,10 @@ impl<'a> SharedStore<'a> {
     }
 
     pub(super) async fn query(&mut self, template: &str, context: minijinja::Value, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>> {
-        let sql = self.sql(template, context)?;
+        // Where the engine cannot tell an empty text from a null, the query tells which of its columns, counted from 1, are empty.
+        let is_text = |(_, kind): &(usize, &Kind)| matches!(kind, Kind::Text | Kind::Json);
+        let texts: Vec<usize> = kinds.iter().enumerate().filter(is_text).map(|(at, _)| at + 1).collect();
+        let sql = self.sql(template, context! { texts, ..context })?;
         self.driver.query(&sql, params, kinds).await.map_err(|error| refused(error, self.dialect, self.schema, Privilege::Read))
     }
 
@@ -454,6 +457,12 @@ pub fn refused(error: DriverError, dialect: &Dialect, schema: &SchemaName, privi
         Some(granting) => format!("have the DBA run: {granting}"),
     };
     Error::new(Code::PermissionDenied, message, hint)
+}
+
+/// The columns that a template selects, each with the kind that it is read as.
+fn selected(columns: &[(&str, Kind)]) -> minijinja::Value {
+    let kinds: Vec<_> = columns.iter().map(|(_, kind)| kind.word()).collect();
+    context! { columns => names(columns), kinds }
 }
 
 pub(super) fn names(columns: &[(&str, Kind)]) -> Vec<String> {

@@ -9,6 +9,7 @@ pub mod direct;
 pub mod files;
 pub mod keyring;
 pub mod proxy;
+pub mod queries;
 pub mod role;
 pub mod rows;
 pub mod shop;

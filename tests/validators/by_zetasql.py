@@ -25,6 +25,7 @@ from zetasql.types import (
     ResolvedCreateTableStmt,
     ResolvedCreateTableStmtBase,
     ResolvedNodeKind,
+    ResolvedStatement,
     SimpleCatalog,
     SimpleColumn,
     SimpleTable,
@@ -63,11 +64,12 @@ INTEGERS = "INT SMALLINT INTEGER BIGINT TINYINT BYTEINT".split()
 VIEWS = {
     "SCHEMATA": "catalog_name schema_name location ddl",
     "TABLES": "table_catalog table_schema table_name table_type ddl",
-    "COLUMNS": "table_catalog table_schema table_name column_name ordinal_position is_nullable data_type",
+    "COLUMNS": "table_catalog table_schema table_name column_name ordinal_position is_nullable data_type column_default",
     "COLUMN_FIELD_PATHS": "table_catalog table_schema table_name column_name field_path data_type description",
     "TABLE_OPTIONS": "table_catalog table_schema table_name option_name option_type option_value",
     "TABLE_CONSTRAINTS": "table_catalog table_schema table_name constraint_name constraint_type enforced",
     "KEY_COLUMN_USAGE": "table_catalog table_schema table_name constraint_name column_name ordinal_position",
+    "CONSTRAINT_COLUMN_USAGE": "table_catalog table_schema table_name constraint_name column_name",
 }
 VIEW = re.compile(r"((?:[\w.`-]+\.)?INFORMATION_SCHEMA)`?\.`?(\w+)", re.IGNORECASE)
 
@@ -143,8 +145,8 @@ def type_named(name: str) -> Type:
     return analyzer.analyze_statement(f"SELECT CAST(NULL AS {name})").output_column_list[0].column.type
 
 
-def judge(entry: dict) -> None:
-    sql, parameters = entry["sql"], entry.get("parameters", {})
+def analyse(sql: str, parameters: dict[str, str]) -> ResolvedStatement:
+    """The statement as BigQuery understands it, with what the catalog holds; `parameters` gives the types of some."""
     declare_views(sql)
     options.query_parameters = [
         AnalyzerOptions.QueryParameter(name=name, type=of)
@@ -159,10 +161,15 @@ def judge(entry: dict) -> None:
             raise Refused("CLUSTER BY takes up to four columns")
         case ResolvedCreateTableStmtBase(primary_key=key) if key and not key.unenforced:
             raise Refused("BigQuery has no PRIMARY KEY but NOT ENFORCED ones")
-        case ResolvedCreateTableStmtBase():
+    return statement
+
+
+def judge(entry: dict) -> None:
+    match analyse(entry["sql"], entry.get("parameters", {})):
+        case ResolvedCreateTableStmtBase() as statement:
             for table in tables(".".join(statement.name_path)):
                 table.column = columns(statement.column_definition_list)
-        case ResolvedAlterTableStmt():
+        case ResolvedAlterTableStmt() as statement:
             added = [
                 action.column_definition
                 for action in statement.alter_action_list
@@ -172,4 +179,5 @@ def judge(entry: dict) -> None:
                 table.column.extend(columns(added))
 
 
-serve(judge)
+if __name__ == "__main__":
+    serve(judge)

@@ -1,4 +1,4 @@
-SELECT {% for name in columns %}{{ ident(name) }}{% if not loop.last %}, {% endif %}{% endfor %} FROM {{ table("amx_history_runs") }}
+SELECT {% include "queries/columns.sql" %} FROM {{ table("amx_history_runs") }}
 {% set n = namespace(value=0) %}
 {% for condition in conditions %}
 {% set n.value = n.value + 1 %}

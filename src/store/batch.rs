@@ -177,11 +177,16 @@ impl SharedStore<'_> {
 
     /// Changes of rows, many at a time where the engine takes that: each statement is a trip of its own.
     fn updates(&self, table: &str, changes: Vec<Change>, ops: &mut Vec<Op<'_>>) -> Result<()> {
-        let most = if self.dialect.update_from_values { ROWS_PER_UPDATE } else { 1 };
-        for alike in changes.chunk_by(alike).flat_map(|alike| alike.chunks(most)) {
+        let most = |change: &Change| match self.dialect.update_from_values {
+            true => (self.dialect.limits.binds / (change.set.len() + change.key.len())).clamp(1, ROWS_PER_UPDATE),
+            false => 1,
+        };
+        let groups = changes.chunk_by(alike).flat_map(|alike| alike.chunks(alike.first().map_or(1, most)));
+        for alike in groups {
             let [first, others @ ..] = alike else { continue };
+            let texts: Vec<&str> = first.key.iter().filter(|(_, value)| matches!(value, Value::Text(_))).map(|(name, _)| *name).collect();
             let context = context! {
-                table_name => table, set => names(&first.set), where => names(&first.key), count => alike.len()
+                table_name => table, set => names(&first.set), where => names(&first.key), count => alike.len(), texts
             };
             let template = if others.is_empty() { "queries/update.sql" } else { "queries/update_many.sql" };
             let values = alike.iter().flat_map(|change| change.set.iter().chain(&change.key).map(|(_, value)| value.clone()));

@@ -42,8 +42,10 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const GRACE: Duration = Duration::from_secs(60);
 /// How long the service may hold back an answer in which there is none yet.
 const HOLD: Duration = Duration::from_secs(10);
-/// How long an answer is waited for.
+/// How long it may take to be told that a job has begun.
 const ANSWER: Duration = Duration::from_secs(20);
+/// How many bytes a second the line takes at least; a job may have some megabytes.
+const SLOWEST: u64 = 50_000;
 /// How often a request is sent that is not answered, and how often a statement is tried that fails for a reason that passes.
 const TRIES: u32 = 5;
 /// The first pause before a statement is tried again that the service has put off; it doubles from there.
@@ -466,12 +468,13 @@ impl Api {
         let mut url = self.endpoint.clone();
         let no_base = |()| DriverError::new(ErrorKind::Other, "`endpoint` cannot have a path");
         url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend(["bigquery", "v2", "projects", &self.project]).extend(path);
-        let mut builder = self.http.client().request(method, url).query(query).timeout(ANSWER);
+        let mut builder = self.http.client().request(method, url).query(query);
         if let Some(credentials) = &self.credentials {
             builder = builder.bearer_auth(credentials.access_token().await.map_err(|error| login(&error))?.token);
         }
         if let Some(body) = body {
-            builder = builder.header("content-type", "application/json").body(body.to_string());
+            let upload = Duration::from_secs(body.len() as u64 / SLOWEST);
+            builder = builder.timeout(ANSWER + upload).header("content-type", "application/json").body(body.to_string());
         }
         builder.build().map_err(|error| DriverError::new(ErrorKind::Other, error.without_url()))
     }

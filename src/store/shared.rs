@@ -359,7 +359,7 @@ impl<'a> SharedStore<'a> {
         Ok(found)
     }
 
-    /// Results of a run in byte order of their objects, after one of them.
+    /// Results of a run in the engine's order of their objects, after one of them.
     pub async fn results_after(&mut self, run_id: &str, after: &str, limit: usize) -> Result<Vec<StoredResult>> {
         let context = context! { limit, ..selected(&RESULT_COLUMNS) };
         let rows = self.query("queries/results_page.sql", context, &[run_id.into(), after.into()], &kinds(&RESULT_COLUMNS)).await?;

@@ -60,11 +60,16 @@ fn lists(backend: Backend) -> [Vec<String>; 3] {
 
 /// The verdicts of the validators, or nothing where there are none to be had.
 fn verdicts(backend: Backend, statements: &[String]) -> Option<Vec<Value>> {
+    verdicts_of(backend.word(), statements)
+}
+
+/// The verdicts of a panel of tests/validators/validate.
+fn verdicts_of(backend: &str, statements: &[String]) -> Option<Vec<Value>> {
     let entries: Vec<_> = statements.iter().enumerate().map(|(at, sql)| json!({"label": at.to_string(), "sql": sql})).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), Value::from(entries).to_string()).unwrap();
     let validate = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/validators/validate");
-    let done = Command::new(validate).arg(backend.word()).arg(file.path()).output().unwrap();
+    let done = Command::new(validate).arg(backend).arg(file.path()).output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr);
     match done.status.code() {
         Some(0) => Some(serde_json::from_slice(&done.stdout).unwrap()),
@@ -125,19 +130,31 @@ fn oracle_takes_what_is_rendered_for_it() {
 
 #[test]
 fn oracle_takes_every_statement_of_ours_that_is_no_migration() {
-    let statements = common::queries::all(Backend::Oracle);
     let mut lint = Lint::new(Backend::Oracle);
+    migrations(Backend::Oracle).iter().for_each(|statement| drop(lint.statement(statement)));
+    let statements = common::queries::all(Backend::Oracle);
     for (template, statement) in &statements {
         assert_eq!(lint.statement(statement).unwrap(), [""; 0], "{template}:\n{statement}");
     }
     // The grammar lets no number be a parameter's value, which is in the manual's own examples:
     // https://docs.oracle.com/en/database/oracle/oracle-database/19/sqlrf/ALTER-SESSION.html
-    let statements: Vec<_> = statements.into_iter().filter(|(template, _)| template != "timeouts.sql").collect();
-    let texts: Vec<String> = statements.iter().map(|(_, statement)| statement.clone()).collect();
-    let Some(verdicts) = verdicts(Backend::Oracle, &texts) else { return };
+    let statements = statements.into_iter().filter(|(template, _)| template != "timeouts.sql").map(|(_, statement)| statement);
+    all_accepted("oracle", statements.collect());
+}
+
+#[test]
+fn oracle_23ai_takes_what_is_rendered_for_19c() {
+    let queries = common::queries::all(Backend::Oracle).into_iter().map(|(_, statement)| statement);
+    all_accepted("oracle23ai", queries.chain(migrations(Backend::Oracle)).collect());
+}
+
+fn all_accepted(panel: &str, statements: BTreeSet<String>) {
+    let statements: Vec<String> = statements.into_iter().collect();
+    assert!(statements.len() > 20, "{statements:?}");
+    let Some(verdicts) = verdicts_of(panel, &statements) else { return };
     assert_eq!(verdicts.len(), statements.len());
-    for (verdict, (template, statement)) in verdicts.iter().zip(&statements) {
-        assert_eq!(verdict["ok"], true, "{template}: {} says {}\n{statement}", verdict["by"], verdict["error"]);
+    for (verdict, statement) in verdicts.iter().zip(&statements) {
+        assert_eq!(verdict["ok"], true, "{panel}: {} says {}\n{statement}", verdict["by"], verdict["error"]);
     }
 }
 
@@ -399,6 +416,17 @@ const BAD: &[(Backend, &[&str], &str)] = &[
     (Backend::Oracle, &["CREATE TABLE t (a VARCHAR2(4001 CHAR))"], "VARCHAR2 of more than 4000"),
     (Backend::Oracle, &["CREATE TABLE t (a CLOB NOT NULL, CONSTRAINT p PRIMARY KEY (a))"], "a LOB in a key"),
     (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "CREATE INDEX i ON t (a)"], "a LOB in a key"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT 1 FROM t WHERE b = 1 AND a = :1"], "a LOB compared"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT 1 FROM t WHERE :1 <> a"], "a LOB compared"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "UPDATE t SET b = 1 WHERE a IN (:1)"], "a LOB compared"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT a, COUNT(*) FROM t GROUP BY a"], "a LOB in GROUP BY or ORDER BY"),
+    (
+        Backend::Oracle,
+        &["CREATE TABLE t (a CLOB)", "SELECT b FROM t ORDER BY b, a FETCH FIRST 1 ROWS ONLY"],
+        "a LOB in GROUP BY or ORDER BY",
+    ),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT DISTINCT a FROM t"], "a LOB in DISTINCT or UNION"),
+    (Backend::Oracle, &["CREATE TABLE t (a CLOB)", "SELECT a FROM t UNION SELECT b FROM u"], "a LOB in DISTINCT or UNION"),
     (Backend::Oracle, &["CREATE TABLE IF NOT EXISTS t (a NUMBER)"], "IF NOT EXISTS"),
     (Backend::Oracle, &["BEGIN EXECUTE IMMEDIATE 'CREATE TABLE IF NOT EXISTS t (a NUMBER)'; END;"], "IF NOT EXISTS"),
     (Backend::Oracle, &["UPDATE t SET a = ''"], "'' is NULL"),
@@ -460,6 +488,17 @@ fn the_lint_lets_pass_what_is_good() {
             ],
         ),
         (Backend::Oracle, &["CREATE TABLE t (a VARCHAR2(4000), b CLOB, CONSTRAINT p PRIMARY KEY (a))", "BEGIN NULL; END;"]),
+        (
+            Backend::Oracle,
+            &[
+                "CREATE TABLE t (a NUMBER, b CLOB)",
+                "CREATE TABLE u (b NUMBER)",
+                "SELECT 1 FROM u WHERE b = 1 ORDER BY b",
+                "UPDATE t SET b = :1 WHERE a = :2 AND b IS NOT NULL AND DBMS_LOB.COMPARE(b, TO_CLOB(:3)) = 0",
+                "SELECT b FROM t UNION ALL SELECT b FROM t",
+                "SELECT SUBSTR(b, 1, 9) FROM t GROUP BY SUBSTR(b, 1, 9)",
+            ],
+        ),
         (
             Backend::SqlServer,
             &["CREATE TABLE t (a NVARCHAR(850) NOT NULL, CONSTRAINT p PRIMARY KEY NONCLUSTERED (a))", "EXEC (N'CREATE SCHEMA [go]')"],

@@ -390,7 +390,7 @@ mod tests {
             let columns = table.columns.iter().map(|column| {
                 let kind = &dialect.live[&column.kind];
                 LiveColumn {
-                    name: column.name.clone(),
+                    name: dialect.fold(&column.name),
                     sql_type: spelled(&kind.types.same[0], column),
                     null: column.null,
                     default: None,
@@ -398,28 +398,34 @@ mod tests {
                     comment: (dialect.comments != Comments::Unsupported).then(|| column.comment.clone()),
                 }
             });
+            let folded = |names: &[String]| names.iter().map(|name| dialect.fold(name)).collect::<Vec<_>>();
             let key = |reference: &Reference| LiveForeignKey {
                 name: "1".into(),
-                columns: reference.columns.clone(),
-                table: reference.table.clone(),
-                key: model.table(&reference.table).unwrap().primary_key.clone(),
+                columns: folded(&reference.columns),
+                table: dialect.fold(&reference.table),
+                key: folded(&model.table(&reference.table).unwrap().primary_key),
             };
             let index = |index: &crate::model::Index| LiveIndex {
-                name: index.name.clone(),
-                columns: index.columns.clone(),
+                name: dialect.fold(&index.name),
+                columns: folded(&index.columns),
                 ..LiveIndex::default()
             };
             let live = LiveTable {
                 kind: "table".into(),
                 comment: (dialect.comments != Comments::Unsupported).then(|| table.comment.clone()),
                 columns: columns.collect(),
-                primary_key: table.primary_key.clone(),
+                primary_key: folded(&table.primary_key),
                 foreign_keys: table.references.iter().map(key).collect(),
                 indexes: table.indexes.iter().map(index).collect(),
             };
-            (table.name.clone(), live)
+            (dialect.fold(&table.name), live)
         };
         Live { tables: model.tables.iter().chain([&model.ledger()]).map(table).collect() }
+    }
+
+    /// The backends whose live stores are compared.
+    fn compared() -> impl Iterator<Item = Backend> {
+        Backend::ALL.into_iter().filter(|backend| !backend.dialect().unwrap().live.is_empty())
     }
 
     /// What is found on PostgreSQL after a change to a table of a fresh store: class, kind and object.
@@ -440,7 +446,7 @@ mod tests {
     #[test]
     fn what_our_own_ddl_makes_does_not_differ() {
         let model = Model::embedded().unwrap();
-        for backend in [Backend::PostgreSql, Backend::MySql, Backend::Sqlite] {
+        for backend in compared() {
             let dialect = backend.dialect().unwrap();
             for version in 1..=model.latest() {
                 let model = model.at(version);
@@ -452,11 +458,40 @@ mod tests {
     #[test]
     fn every_kind_of_the_model_can_be_compared_where_a_live_store_is() {
         let model = Model::embedded().unwrap();
-        for backend in [Backend::PostgreSql, Backend::MySql, Backend::Sqlite] {
+        for backend in compared() {
             for column in model.tables.iter().flat_map(|table| &table.columns) {
                 assert!(backend.dialect().unwrap().live.contains_key(&column.kind), "{backend} {:?}", column.kind);
             }
         }
+    }
+
+    #[test]
+    fn oracles_catalog_is_read_in_its_own_words() {
+        let (model, dialect) = (Model::embedded().unwrap(), Backend::Oracle.dialect().unwrap());
+        let mut live = fresh(&model, dialect);
+        let runs = live.tables.get_mut("AMX_HISTORY_RUNS").unwrap();
+        let mut set = |name: &str, sql_type: &str| column(runs, name).sql_type = sql_type.into();
+        set("RUN_ID", "VARCHAR2(64 BYTE)");
+        set("ORIGIN", "VARCHAR2(128 CHAR)");
+        set("STARTED_AT", "TIMESTAMP(3)");
+        set("FINISHED_AT", "TIMESTAMP(9)");
+        set("LANDING", "NUMBER(38)");
+        set("LOCAL_ID", "NUMBER(2)");
+        set("WHO", "VARCHAR2(4000 CHAR)");
+        column(runs, "WRITER").collation = Some("BINARY_CI".into());
+        let found: Vec<_> = drift(&model, dialect, &live).into_iter().map(|drift| (drift.class, drift.kind, drift.object)).collect();
+        let of = |class: Class, kind: Aspect, name: &str| (class, kind, format!("{RUNS}.{name}"));
+        let expected = [
+            of(Class::Incompatible, Aspect::Type, "run_id"),
+            of(Class::Incompatible, Aspect::Type, "who"),
+            of(Class::Incompatible, Aspect::Type, "started_at"),
+            of(Class::Compatible, Aspect::Type, "finished_at"),
+            of(Class::Incompatible, Aspect::Type, "local_id"),
+            of(Class::Compatible, Aspect::Type, "origin"),
+            of(Class::Incompatible, Aspect::Collation, "writer"),
+            of(Class::Compatible, Aspect::Type, "landing"),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]

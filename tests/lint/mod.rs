@@ -284,6 +284,9 @@ impl Lint {
                 if longest > 128 {
                     self.find("a name of more than 128 bytes");
                 }
+                if let Some(found) = self.lob_misused(tokens) {
+                    self.find(found);
+                }
                 let block = tokens.first().is_some_and(|token| token.is("BEGIN") || token.is("DECLARE"));
                 if !block && tokens.last() == Some(&Token::Symbol(';')) {
                     self.find("; after a statement");
@@ -302,6 +305,49 @@ impl Lint {
             }
             _ => {}
         }
+    }
+
+    /// What is done with a LOB column of a table that was seen, and cannot be:
+    /// https://docs.oracle.com/en/database/oracle/oracle-database/19/adlob/LOB-restrictions.html
+    fn lob_misused(&self, tokens: &[Token]) -> Option<&'static str> {
+        let named = |name: &str| tokens.iter().any(|token| matches!(token, Token::Name(_) | Token::Word(_)) && name_of(token) == name);
+        let is_lob = |token: &Token| {
+            matches!(token, Token::Name(_) | Token::Word(_))
+                && self.columns.iter().any(|((table, column), is)| *column == name_of(token) && is.kind.ends_with("LOB") && named(table))
+        };
+        // What is set is not compared.
+        let set = tokens.iter().position(|token| token.is("SET")).unwrap_or(tokens.len());
+        let set_ends = tokens.iter().skip(set).position(|token| token.is("WHERE")).map_or(tokens.len(), |at| set + at);
+        let compares = |token: Option<&Token>| {
+            token.is_some_and(|token| matches!(token, Token::Symbol('=' | '<' | '>' | '!')) || token.is("IN") || token.is("BETWEEN"))
+        };
+        let one = tokens.iter().any(|token| token.is("DISTINCT"))
+            || tokens.windows(2).any(|pair| ["UNION", "MINUS", "INTERSECT"].iter().any(|word| pair[0].is(word)) && !pair[1].is("ALL"));
+        let (mut depth, mut listed, mut lists) = (0, None, None);
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                Token::Symbol('(') => depth += 1,
+                Token::Symbol(')') => depth -= 1,
+                token if token.is("SELECT") => lists = Some(depth),
+                token if token.is("FROM") => lists = None,
+                token if token.is("BY") => listed = Some(depth),
+                token if token.is("FETCH") || token.is("HAVING") => listed = None,
+                token if is_lob(token) => {
+                    let before = at.checked_sub(1).and_then(|at| tokens.get(at));
+                    if (compares(tokens.get(at + 1)) || compares(before)) && !(set..set_ends).contains(&at) {
+                        return Some("a LOB compared");
+                    }
+                    if listed == Some(depth) {
+                        return Some("a LOB in GROUP BY or ORDER BY");
+                    }
+                    if one && lists == Some(depth) {
+                        return Some("a LOB in DISTINCT or UNION");
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
     }
 
     fn create_table(&mut self, tokens: &[Token]) {

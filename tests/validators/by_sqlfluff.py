@@ -10,8 +10,8 @@ from sqlfluff.core import FluffConfig, Linter
 logging.disable(logging.CRITICAL)
 linter = Linter(FluffConfig(overrides={"dialect": sys.argv[1], "templater": "raw"}))
 
-# Snowflake's parameters, which sqlfluff does not know, and before them all that may hold a question mark.
-PARAMETER = re.compile(r"""('(?:[^'\\]|''|\\.)*'|"[^"]*"|--[^\n]*|/\*.*?\*/|\$\$.*?\$\$)|\?""", re.DOTALL)
+# Snowflake's and Oracle's numbered parameters, which sqlfluff does not know, and before them all that may hold the like.
+PARAMETER = re.compile(r"""('(?:[^'\\]|''|\\.)*'|"[^"]*"|--[^\n]*|/\*.*?\*/|\$\$.*?\$\$)|\?|(?<!:):\d+""", re.DOTALL)
 
 
 def judge(entry: dict) -> None:

@@ -1,6 +1,6 @@
 # Two commands on a fresh Debian machine: `make demo` and `make test`. Both need a Rust toolchain and build-essential; the rest they install.
 
-.PHONY: demo test lint bench generate snapshots
+.PHONY: demo test test-live lint bench generate snapshots
 
 # The main job on the embedded default: a SQLite shared store, filled from a real AMX history, twice.
 demo:
@@ -12,9 +12,17 @@ test:
 	cargo build --locked --tests
 	tests/servers run cargo test --locked
 
+# The conformance suite against a database or a service of your own: BACKEND=snowflake, with AMX_TEST_SNOWFLAKE_URL in the environment (docs/backends).
+# Each behaviour makes a schema of its own and drops it at the end.
+test-live:
+	test -n "$(BACKEND)"
+	cargo build --locked --features $(BACKEND)
+	cargo test --locked --features $(BACKEND) --test conformance -- $(BACKEND)::
+
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features oracle -- -D warnings
 	cargo run --locked --quiet -- generate --check
 
 # Ratios against peers in the same run; nothing passes or fails by time.

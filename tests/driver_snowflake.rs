@@ -228,7 +228,7 @@ fn execute(sql: &str, params: Vec<Value>, expect: Option<u64>) -> Op<'static> {
 
 fn load(table: &str, columns: &[&str], rows: Vec<Row>) -> Op<'static> {
     let columns = columns.iter().map(|column| column.to_string()).collect();
-    Op::Load(Load { table: table.into(), columns, count: rows.len(), rows: Box::new(rows.into_iter()) })
+    Op::Load(Load { table: table.into(), columns, count: rows.len(), per_statement: usize::MAX, rows: Box::new(rows.into_iter()) })
 }
 
 async fn atomic(driver: &mut dyn Driver, ops: Vec<Op<'_>>) -> Result<(), Failure> {
@@ -556,7 +556,7 @@ async fn a_hundred_thousand_rows_take_at_most_a_hundred_statements() {
         ]
     };
     let columns: Vec<String> = (0..16).map(|at| format!("c{at}")).collect();
-    let rows = Load { table: "t".into(), columns, count: 100_000, rows: Box::new((0..100_000).map(row)) };
+    let rows = Load { table: "t".into(), columns, count: 100_000, per_statement: usize::MAX, rows: Box::new((0..100_000).map(row)) };
     atomic(service.driver().await.as_mut(), vec![Op::Load(rows)]).await.unwrap();
     let statements = service.statements().len() - 2;
     assert!(statements <= 100, "{statements}");

@@ -40,6 +40,9 @@ const BINDS_MAX: usize = 2_098;
 /// The most rows of one VALUES: <https://learn.microsoft.com/en-us/sql/t-sql/queries/table-value-constructor-transact-sql>.
 const VALUES_MAX: usize = 1_000;
 
+/// How many bytes of large rows are held while a bulk load goes on.
+const HELD_BYTES: usize = 4 * 1024 * 1024;
+
 type Session = Client<Compat<TcpStream>>;
 
 pub(super) async fn connect(profile: &Profile, home: &Path) -> Result<Box<dyn Driver>, Error> {
@@ -127,11 +130,12 @@ impl Driver for SqlServer {
             Ok(()) => batch(&mut self.session, COMMIT).await.map_err(Failure::Database),
             failed => failed,
         };
-        if done.is_err() {
-            // Where the line broke the server does it by itself; what failed is what counts.
-            let _ = batch(&mut self.session, ROLLBACK).await;
+        let Err(failure) = done else { return Ok(()) };
+        match batch(&mut self.session, ROLLBACK).await {
+            // Where the line broke the server does it by itself, and what failed before is what counts.
+            Err(error) if error.kind != ErrorKind::Unreachable => Err(error.into()),
+            _ => Err(failure),
         }
-        done
     }
 
     async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError> {
@@ -185,7 +189,7 @@ async fn apply(session: &mut Session, mut ops: BoxStream<'_, Result<Op<'_>, Erro
                 }
             }
             Op::Load(load) if load.count <= VALUES_MAX && load.count * load.columns.len() <= BINDS_MAX => insert(session, load).await?,
-            Op::Load(load) => bulk(session, load).await?,
+            Op::Load(load) => load_many(session, load).await?,
         }
     }
     Ok(())
@@ -298,30 +302,58 @@ async fn insert(session: &mut Session, load: Load<'_>) -> Result<(), DriverError
     run(session, &sql, &values).await.map(|_| ())
 }
 
-/// Rows by a bulk load. Its options make it do as INSERT does: without them foreign keys and checks are passed over and then distrusted, triggers
-/// do not fire, a null becomes the column's default, and all that takes ALTER on the table:
-/// <https://learn.microsoft.com/en-us/sql/tools/bcp-utility#permissions>.
-async fn bulk(session: &mut Session, load: Load<'_>) -> Result<(), DriverError> {
-    let options = SqlBulkCopyOption::CheckConstraints | SqlBulkCopyOption::FireTriggers | SqlBulkCopyOption::KeepNulls;
-    let columns: Vec<&str> = load.columns.iter().map(String::as_str).collect();
-    let mut request = session.bulk_insert_with_options(&load.table, &columns, options, &[]).await.map_err(fold)?;
-    let mut refused = None;
-    for row in load.rows {
-        let sent = match token_row(row) {
-            Ok(row) => request.send(row).await.map_err(fold),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = sent {
-            refused = Some(error);
-            break;
+/// Rows by bulk loads, and those with a long text by INSERT.
+async fn load_many(session: &mut Session, load: Load<'_>) -> Result<(), DriverError> {
+    let mut rows = load.rows.peekable();
+    while rows.peek().is_some() {
+        let large = bulk(session, &load.table, &load.columns, &mut rows).await?;
+        for row in large {
+            let one = Load { table: load.table.clone(), columns: load.columns.clone(), count: 1, per_statement: 1, rows: Box::new(std::iter::once(row)) };
+            insert(session, one).await?;
         }
+    }
+    Ok(())
+}
+
+/// A bulk load of what comes, to the end or until many large rows were left out, which it gives back. Its options make it do as INSERT does:
+/// without them foreign keys and checks are passed over and then distrusted, triggers do not fire, a null becomes the column's default, and all
+/// that takes ALTER on the table: <https://learn.microsoft.com/en-us/sql/tools/bcp-utility#permissions>.
+async fn bulk(
+    session: &mut Session,
+    table: &str,
+    columns: &[String],
+    rows: &mut (dyn Iterator<Item = Row> + Send),
+) -> Result<Vec<Row>, DriverError> {
+    let options = SqlBulkCopyOption::CheckConstraints | SqlBulkCopyOption::FireTriggers | SqlBulkCopyOption::KeepNulls;
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let mut request = session.bulk_insert_with_options(table, &columns, options, &[]).await.map_err(fold)?;
+    let (mut large, mut held, mut refused) = (vec![], 0, None);
+    while held <= HELD_BYTES
+        && refused.is_none()
+        && let Some(row) = rows.next()
+    {
+        if row.iter().any(is_long) {
+            held += row.iter().map(Value::size).sum::<usize>();
+            large.push(row);
+            continue;
+        }
+        refused = match token_row(row) {
+            Ok(row) => request.send(row).await.map_err(fold).err(),
+            Err(error) => Some(error),
+        };
     }
     // What was begun must be ended, or the server would take the next statement for a row. The transaction undoes it.
     let ended = request.finalize().await.map_err(fold);
     match refused {
         Some(error) => Err(error),
-        None => ended.map(|_| ()),
+        None => ended.map(|_| large),
     }
+}
+
+/// Whether a text may have more than the 65,535 bytes that tiberius takes for the length of every column without one. UTF-16 has at most a unit for
+/// a byte of UTF-8.
+fn is_long(value: &Value) -> bool {
+    matches!(value, Value::Text(Some(text)) if text.len() > 32_767)
 }
 
 /// What is refused before a session is there: more of it is about the secure line.

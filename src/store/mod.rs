@@ -4,6 +4,7 @@ pub mod amx_cli;
 mod amx_json;
 mod amx_sessions;
 pub mod batch;
+mod byte_order;
 pub mod cache;
 pub mod duplicates;
 pub mod hashing;

@@ -1,6 +1,7 @@
 //! The history as it is read back: from the shared store, with what waits here to be sent to it; or from this home's files alone.
 
 use super::amx_cli::AmxCliFile;
+use super::byte_order::ByteOrder;
 use super::local::{LocalFiles, Writing};
 use super::outbox::{Place, Quarantine};
 use super::shared::{RunFilter, SharedStore, Stamp, StoredResult, StoredRun};
@@ -159,12 +160,15 @@ impl Reading {
         if let Some(mut store) = self.store()
             && let Some(run) = store.runs(&[run_id]).await?.remove(run_id)
         {
-            let mut after = String::new();
+            let (mut after, mut order) = (String::new(), ByteOrder::new());
             loop {
                 let page = store.results_after(run_id, &after, PAGE).await?;
-                let Some(last) = page.last() else { return Ok(run) };
+                let Some(last) = page.last() else {
+                    take(order.rest(object));
+                    return Ok(run);
+                };
                 after = last.result.target_qname.clone();
-                take(page);
+                take(order.sorted(page, object));
             }
         }
         let (run, results) = match self.waiting_run(run_id)? {
@@ -290,6 +294,10 @@ fn of_source(run: Run, owner: String) -> StoredRun {
 
 fn id(stored: &StoredRun) -> &str {
     &stored.run.run_id
+}
+
+fn object(stored: &StoredResult) -> &str {
+    &stored.result.target_qname
 }
 
 fn key(stored: &StoredRun) -> Key {

@@ -379,7 +379,6 @@ class Session:
             case "CREATE" | "ALTER" | "DROP":
                 if self.reads_only:
                     raise Refused(262, f"{word} permission denied in database 'analytics'.")
-                self.locked()
                 self.ddl(word, cursor)
             case _:
                 cursor.at = 0
@@ -389,11 +388,8 @@ class Session:
         yield Result()
 
     def end(self, word: str) -> None:
-        """Begins or ends a transaction. One that begins waits for its turn to write, so that no two meet."""
+        """Begins or ends a transaction."""
         match word:
-            case "BEGIN" if self.depth == 0:
-                self.sqlite("BEGIN IMMEDIATE")
-                self.depth = 1
             case "BEGIN":
                 self.depth += 1
             case _ if self.depth == 0:
@@ -402,11 +398,9 @@ class Session:
             case "COMMIT" if self.depth > 1:
                 self.depth -= 1
             case _:
-                self.sqlite(word)
+                if self.db.in_transaction:
+                    self.db.execute(word)
                 self.depth = 0
-
-    def locked(self) -> None:
-        """What is several statements of SQLite's is one of T-SQL's."""
 
     def option(self, cursor: Cursor) -> None:
         if cursor.skip("LOCK_TIMEOUT"):
@@ -475,8 +469,11 @@ class Session:
     # Queries and DML.
 
     def sqlite(self, sql: str, values: object = ()) -> sqlite3.Cursor:
-        """Runs a statement of SQLite's, with its errors as the server numbers them."""
+        """Runs a statement of SQLite's, with its errors as the server numbers them. The first one of a transaction waits for its turn to write,
+        so that no two meet."""
         try:
+            if self.depth and not self.db.in_transaction:
+                self.db.execute("BEGIN IMMEDIATE")
             return self.db.execute(sql, values)
         except sqlite3.IntegrityError as error:
             raise violated(str(error)) from None
@@ -502,7 +499,7 @@ class Session:
         tree = parsed(sql).copy()
         used = {node.name for node in tree.find_all(exp.Parameter)}
         for name in used:
-            if name not in self.parameters and f"@{name}" not in self.variables and name.upper() != "@TRANCOUNT":
+            if name not in self.parameters and f"@{name}" not in self.variables and name.upper() != "TRANCOUNT":
                 raise Refused(137, f'Must declare the scalar variable "@{name}".', aborts=False)
         for table in tree.find_all(exp.Table):
             if table.args.get("db") is not None and not self.sqlite(f"PRAGMA table_info({quoted(flat(table))})").fetchone():
@@ -605,6 +602,8 @@ class Session:
                 self.drop_index(cursor)
             case "DROP" if cursor.skip("TABLE"):
                 self.drop_table(cursor)
+            case "DROP" if cursor.skip("SCHEMA"):
+                self.drop_schema(cursor)
             case _:
                 raise cursor.wrong()
 
@@ -613,6 +612,16 @@ class Session:
         if self.scalar('SELECT 1 FROM "sys.schemas" WHERE name = ?', name):
             raise Refused(2714, f"There is already an object named '{name}' in the database.")
         self.sqlite('INSERT INTO "sys.schemas" SELECT max(schema_id) + 1, ? FROM "sys.schemas"', (name,))
+
+    def drop_schema(self, cursor: Cursor) -> None:
+        lenient = cursor.skip("IF", "EXISTS")
+        name = cursor.next().value()
+        number = self.scalar('SELECT schema_id FROM "sys.schemas" WHERE name = ?', name)
+        if number is None and not lenient:
+            raise Refused(15151, f"Cannot drop the schema '{name}', because it does not exist or you do not have permission.")
+        if self.scalar('SELECT 1 FROM "sys.objects" WHERE schema_id = ?', number):
+            raise Refused(3729, f"Cannot drop schema '{name}' because it is being referenced by an object.")
+        self.sqlite('DELETE FROM "sys.schemas" WHERE schema_id = ?', (number,))
 
     def object_id(self, schema: str, name: str) -> int | None:
         sql = 'SELECT o.object_id FROM "sys.objects" o JOIN "sys.schemas" s ON s.schema_id = o.schema_id WHERE s.name = ? AND o.name = ?'

@@ -230,12 +230,13 @@ class Line:
             return self.raw(count)
         while len(self.buffer) < count:
             try:
-                self.buffer += self.tls.read(65536)
+                part = self.tls.read(65536)
+                self.buffer += part
             except ssl.SSLWantReadError:
                 part = self.sock.recv(65536)
-                if not part:
-                    raise Broken("the client hung up") from None
                 self.incoming.write(part)
+            if not part:
+                raise Broken("the client hung up")
         data, self.buffer = self.buffer[:count], self.buffer[count:]
         return data
 
@@ -280,6 +281,7 @@ class Line:
 class Login:
     user: str
     password: str
+    server: str
     database: str
 
 
@@ -317,7 +319,13 @@ def login(line: Line) -> Login:
 
     # Each byte of the password has its halves swapped and is XORed with A5.
     password = bytes(((byte ^ 0xA5) >> 4) | (((byte ^ 0xA5) << 4) & 0xFF) for byte in field(44))
-    return Login(field(40).decode("utf-16-le"), password.decode("utf-16-le"), field(68).decode("utf-16-le"))
+    return Login(field(40).decode("utf-16-le"), password.decode("utf-16-le"), field(52).decode("utf-16-le"), field(68).decode("utf-16-le"))
+
+
+def passed_on(host: str, port: int) -> bytes:
+    """What a gateway answers to a login that another server is to take."""
+    place = struct.pack("<BH", 0, port) + us_varchar(host)
+    return changed(20, struct.pack("<H", len(place)) + place, b"\0\0") + done(0xFD)
 
 
 def welcome(database: str) -> bytes:

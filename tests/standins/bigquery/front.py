@@ -245,6 +245,9 @@ class Handler(BaseHTTPRequestHandler):
             code = CODES.get(fault.body["reason"], 400)
             error = {"code": code, "message": fault.body["message"], "errors": [fault.body | {"domain": "global"}]}
             self.say(code, {"error": error})
+        except Exception as error:  # a flaw of this stand-in; the client is to hear of it
+            self.say(500, {"error": {"code": 500, "message": repr(error), "errors": [{"reason": "internalError"}]}})
+            raise
 
     do_GET = do_POST = go
 

@@ -82,7 +82,7 @@ impl Pool {
 }
 
 /// The behaviours, each with whether it wants a store that was never there.
-fn behaviours() -> impl Iterator<Item = (&'static Behaviour, bool)> {
+fn every_behaviour() -> impl Iterator<Item = (&'static Behaviour, bool)> {
     let used = [copying::BEHAVIOURS, sharing::BEHAVIOURS, reading::BEHAVIOURS, checking::BEHAVIOURS];
     schema::BEHAVIOURS.iter().map(|behaviour| (behaviour, true)).chain(used.into_iter().flatten().map(|behaviour| (behaviour, false)))
 }
@@ -93,7 +93,7 @@ fn main() {
     let pool: Arc<Pool> = Arc::default();
     let mut trials = vec![];
     for backend in Backend::ALL {
-        for (behaviour, fresh) in behaviours() {
+        for (behaviour, fresh) in every_behaviour() {
             let none = behaviour.not_on.iter().find(|(not_on, _)| *not_on == backend).map(|(_, why)| *why);
             let skipped = none.or(why_not(backend));
             // In CI a server that can be had is there.

@@ -33,8 +33,8 @@ const LINE_TIME: Duration = Duration::from_secs(25);
 /// Bytes of the rows of one INSERT. "1 MB per statement", bound values included and best not counted after compression:
 /// <https://docs.snowflake.com/en/user-guide/query-size-limits>.
 const LOAD_BYTES: usize = 1_000_000;
-/// A session's token is good for an hour: <https://github.com/snowflakedb/gosnowflake/blob/master/auth.go> (`validityInSeconds`). A batch
-/// begins with one that is younger than this.
+/// A session's token is good for an hour (`validityInSeconds` in the answer to a login, which the client keeps to itself). A batch begins with
+/// one that is younger than this.
 const FRESH: Duration = Duration::from_secs(45 * 60);
 /// The first pause where the service is busy; it doubles from there up to the longest. The client gives no header of an answer, so what the service
 /// itself asks for is not known.

@@ -515,7 +515,10 @@ fn fold(error: &snowflake_connector_rs::Error) -> DriverError {
             let message = explained.map(str::to_string).or(said).unwrap_or_else(|| format!("error {code}"));
             DriverError::new(kind, message)
         }
-        Native::Auth => DriverError::new(ErrorKind::Auth, said.unwrap_or_else(|| error.to_string())),
+        Native::Auth => {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            DriverError::new(ErrorKind::Auth, said.unwrap_or_else(|| format!("{error}{cause}")))
+        }
         Native::Network | Native::Timeout => {
             if let Some(status) = status(error) {
                 let kind = if matches!(status, 401 | 403) { ErrorKind::Auth } else { ErrorKind::Unreachable };

@@ -621,7 +621,7 @@ fn what_is_bound_and_what_comes_as_rows_is_read_as_it_was() {
         let numbers = [0, -1, i64::MAX, i64::MIN, 9_007_199_254_740_993];
         let row = |at: usize, text: &str| {
             let (number, micros) = (numbers[at % numbers.len()], times[at % times.len()]);
-            vec![text.into(), number.into(), (at % 2 == 0).into(), time(micros)]
+            vec![text.into(), number.into(), at.is_multiple_of(2).into(), time(micros)]
         };
         let mut wanted: Vec<Vec<Value>> = TEXTS.iter().enumerate().map(|(at, text)| row(at, text)).collect();
         wanted.push(vec!["nulls".into(), Value::Integer(None), Value::Boolean(None), Value::Time(None)]);

@@ -8,6 +8,7 @@ What is Snowflake's here and not fakesnow's or DuckDB's:
 - The pipe operator (`SHOW … ->> SELECT … FROM $1`).
 - A database or a warehouse that is not there does not fail the login, but the statements that need it.
 - Refused, though DuckDB would take them: CREATE INDEX, ON CONFLICT, RETURNING, types that Snowflake does not have.
+- Timestamps are exact.
 - Large answers come in chunks, each to be fetched by itself.
 
 What is DuckDB's still:
@@ -31,6 +32,7 @@ from decimal import Decimal
 
 import duckdb
 import fakesnow.instance
+import fakesnow.transforms
 import pyarrow as pa
 import snowflake.connector.errors
 import uvicorn
@@ -108,7 +110,15 @@ ddl = threading.RLock()
 keys: dict[tuple[str, str], list] = {}
 
 
+def microseconds(tree: exp.Expression, otherwise=fakesnow.transforms.to_timestamp) -> exp.Expression:
+    """TO_TIMESTAMP_NTZ(n, 6), which fakesnow divides in floating point."""
+    if isinstance(tree, exp.UnixToTime) and tree.text("scale") == "6":
+        return exp.Anonymous(this="make_timestamp", expressions=[exp.cast(tree.this, "BIGINT")])
+    return otherwise(tree)
+
+
 def prepare() -> None:
+    fakesnow.transforms.to_timestamp = microseconds
     connection = service.connect()
     connection.cursor().execute(f"CREATE DATABASE {DATABASE}")
     # DATETIME_PRECISION is in Snowflake's view and not in fakesnow's.
@@ -403,7 +413,8 @@ def cell(value: object) -> str | None:
         return "1" if value else "0"
     if isinstance(value, datetime):
         zone = " 1440" if value.tzinfo else ""
-        micros = (value.astimezone(UTC).replace(tzinfo=None) - EPOCH) // timedelta(microseconds=1)
+        in_utc = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        micros = (in_utc - EPOCH) // timedelta(microseconds=1)
         return f"{Decimal(micros).scaleb(-6):.6f}{zone}"
     if isinstance(value, date):
         return str((value - EPOCH.date()).days)

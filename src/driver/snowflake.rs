@@ -378,7 +378,7 @@ impl Pauses {
             return false;
         }
         let why = format!("Snowflake asks for a pause (HTTP {})", status(why).unwrap_or_default());
-        super::wait_out(waits, &why, self.next).await;
+        super::wait_out(waits, &why, self.next, Duration::ZERO).await;
         self.taken += self.next;
         self.next = (self.next * 2).min(LONGEST_PAUSE);
         true

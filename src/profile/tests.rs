@@ -122,6 +122,20 @@ fn a_snowflake_account_is_reached_where_the_profile_says() {
 }
 
 #[test]
+fn a_databricks_url_may_name_a_service_principal_and_a_port() {
+    let principal = url("databricks://client-1:hunter2@dbc-1.cloud.databricks.com/main?http_path=/x");
+    assert_eq!((principal.field("client_id"), principal.secret_field()), (Some("client-1"), Some("client_secret")));
+    assert_eq!((plain(&principal).as_str(), principal.field("client_secret")), ("hunter2", None));
+    assert!(!format!("{principal:?}").contains("hunter2"));
+    assert!(principal.to_fields().iter().any(|(field, _)| field == "client_secret"));
+    for (text, host) in [("127.0.0.1:8443", "127.0.0.1:8443"), ("[::1]:8443", "[::1]:8443"), ("localhost", "localhost")] {
+        let url = url(&format!("databricks://:dapi1@{text}/main?http_path=/x"));
+        assert_eq!((url.field("host"), plain(&url).as_str(), url.secret_field()), (Some(host), "dapi1", Some("access_token")));
+    }
+    assert!(Profile::from_url("databricks://client-1@h/main?http_path=/x").is_err());
+}
+
+#[test]
 fn a_sqlite_url_holds_a_path() {
     for (text, path) in [("sqlite:///a/b%20c.db", "/a/b c.db"), ("sqlite://shared.db", "shared.db"), ("sqlite://./x/y.db", "./x/y.db")] {
         assert_eq!(url(text).target, Target::File(path.into()));

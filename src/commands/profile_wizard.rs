@@ -9,8 +9,9 @@ use crate::profile::{Profile, Scalar, TlsMode, default_port, fields, is_secret};
 use secrecy::ExposeSecret;
 
 /// Fields that few need; who does adds them to config.yml or gives them with --set.
-const RARE: [&str; 8] = [
+const RARE: [&str; 9] = [
     "encrypt",
+    "endpoint",
     "trust_server_certificate",
     "ssl_disabled",
     "tls_trusted_ca_file",

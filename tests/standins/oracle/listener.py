@@ -139,7 +139,8 @@ class Conversation:
                 number, count = reader.ub(), reader.ub()
                 reader.ub(), reader.ub()
                 statement = self.statements[number]
-                rows = self.bound(reader, statement, 1 if function == 78 else count)
+                # What a block gives out is not sent again.
+                rows = [] if statement.is_block else self.bound(reader, statement, 1 if function == 78 else count)
                 return lambda: self.executed(number, rows, count if function == 78 else 0, False)
             case 5:
                 number, count = reader.ub(), reader.ub()

@@ -49,8 +49,9 @@ pub struct Profile {
     pub backend: Backend,
     /// Where it is.
     pub target: Target,
-    /// The password, or on Databricks the access token or the service principal's secret.
+    /// The one that the login takes: the password, the access token, the service principal's secret, or the passphrase of the private key.
     pub secret: Option<SecretRef>,
+    secret_field: Option<&'static str>,
     fields: BTreeMap<&'static str, String>,
 }
 
@@ -140,7 +141,24 @@ pub fn fields(backend: Backend) -> &'static [&'static str] {
         Backend::MySql => &["host", "port", "user", "password", "database", "ssl_disabled", "ssl_ca", "sslmode"],
         Backend::SqlServer => &["host", "port", "user", "password", "database", "encrypt", "trust_server_certificate"],
         Backend::Oracle => &["host", "port", "user", "password", "service_name", "database", "sslmode", "sslrootcert"],
-        Backend::Snowflake => &["account", "user", "password", "private_key_path", "database", "warehouse", "role"],
+        // The last ones are named as Snowflake's own clients name them, the passphrase as dbt does, which has `private_key_path` too:
+        // https://docs.snowflake.com/en/developer-guide/python-connector/python-connector-api
+        // https://docs.getdbt.com/docs/core/connect-data-platform/snowflake-setup
+        Backend::Snowflake => &[
+            "account",
+            "user",
+            "password",
+            "private_key_path",
+            "private_key_passphrase",
+            "database",
+            "warehouse",
+            "role",
+            "authenticator",
+            "token",
+            "host",
+            "port",
+            "protocol",
+        ],
         Backend::BigQuery => &["project", "dataset", "credentials_path", "location", "endpoint"],
         Backend::Databricks => &["host", "http_path", "access_token", "client_id", "client_secret", "catalog", "tls_trusted_ca_file"],
         Backend::Sqlite => &["path"],
@@ -162,6 +180,7 @@ pub(crate) fn default_port(backend: Backend) -> u16 {
         Backend::SqlServer => 1433,
         Backend::Oracle => 1521,
         Backend::Redshift => 5439,
+        Backend::Snowflake => 443,
         _ => 5432,
     }
 }
@@ -211,12 +230,12 @@ impl Profile {
                 _ => given.host(bare)?,
             };
         }
-        let secret_field = secret_field(backend, &shown);
-        if secret_field == Some("client_secret") {
-            given.needed("client_secret")?;
+        if backend == Backend::Snowflake {
+            given.snowflake(&mut shown)?;
         }
-        let secret = secret_field.map(|field| given.text(field)).transpose()?.flatten();
-        Ok(Profile { name: name.map(str::to_owned), backend, target, secret: secret.as_deref().map(SecretRef::parse), fields: shown })
+        let secret_field = given.secret_field()?;
+        let secret = secret_field.map(|field| given.text(field)).transpose()?.flatten().as_deref().map(SecretRef::parse);
+        Ok(Profile { name: name.map(str::to_owned), backend, target, secret, secret_field, fields: shown })
     }
 
     /// A profile from a URL as the documentation shows them. No error repeats any part of the URL that could be a secret.
@@ -231,9 +250,9 @@ impl Profile {
         self.fields.get(name).map(String::as_str)
     }
 
-    /// The field that holds the backend's secret; none where it has no secret.
+    /// The field that holds the secret of the login; none where it has no secret.
     pub fn secret_field(&self) -> Option<&'static str> {
-        secret_field(self.backend, &self.fields)
+        self.secret_field
     }
 
     /// Whether the secret itself is in the profile, and not a reference to where it is.
@@ -248,10 +267,13 @@ impl Profile {
                 Scalar::from(std::path::absolute(path).unwrap_or_else(|_| path.clone()).to_string_lossy().as_ref())
             }
             (_, Ok(port)) if field == "port" => Scalar::from(port),
+            _ if field == "private_key_path" => {
+                Scalar::from(std::path::absolute(text).unwrap_or_else(|_| text.into()).to_string_lossy().as_ref())
+            }
             _ => Scalar::from(text),
         };
         let mut fields: Vec<_> = self.fields.iter().map(|(field, text)| (field.to_string(), scalar(field, text))).collect();
-        if let (Some(field), Some(secret)) = (self.secret_field(), &self.secret) {
+        if let (Some(field), Some(secret)) = (self.secret_field, &self.secret) {
             fields.push((field.to_owned(), Scalar::from(secret.written().expose_secret())));
         }
         fields
@@ -292,17 +314,9 @@ impl fmt::Display for Profile {
     }
 }
 
-/// The field that holds a backend's secret; on Databricks that of a service principal where one is named.
-fn secret_field(backend: Backend, given: &BTreeMap<&'static str, String>) -> Option<&'static str> {
-    match given.contains_key("client_id") {
-        true => Some("client_secret"),
-        false => fields(backend).iter().copied().find(|field| is_secret(field)),
-    }
-}
-
 /// Whether a field holds a secret.
 pub(crate) fn is_secret(field: &str) -> bool {
-    matches!(field, "password" | "access_token" | "client_secret")
+    matches!(field, "password" | "access_token" | "client_secret" | "token" | "private_key_passphrase")
 }
 
 /// The fields as they were given, and whom to name when one is wrong. Its errors name fields and never repeat a value.
@@ -367,6 +381,55 @@ impl Given<'_> {
             },
         }
         .map_err(|()| self.wrong(format_args!("`{field}` is neither yes nor no")))
+    }
+
+    /// The field of the one secret that the login takes.
+    fn secret_field(&self) -> Result<Option<&'static str>> {
+        match self.backend {
+            Backend::Snowflake => {}
+            // A service principal.
+            Backend::Databricks if self.value("client_id").is_some() => return self.needed("client_secret").map(|_| Some("client_secret")),
+            _ => return Ok(fields(self.backend).iter().copied().find(|field| is_secret(field))),
+        }
+        let key = self.value("private_key_path").is_some();
+        match self.text("authenticator")?.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "oauth" => Ok(Some("token")),
+            "" | "snowflake_jwt" if key => Ok(Some("private_key_passphrase")),
+            "" | "snowflake" => Ok(Some("password")),
+            "snowflake_jwt" => Err(self.wrong("`authenticator: snowflake_jwt` goes with `private_key_path`")),
+            _ => Err(self.wrong("`authenticator` is none of snowflake (a password), snowflake_jwt (a private key), oauth (a token)")),
+        }
+    }
+
+    /// Checks where a Snowflake account is reached, and puts it into words that a driver need not check again.
+    fn snowflake(&self, shown: &mut BTreeMap<&'static str, String>) -> Result<()> {
+        let account = self.needed("account")?;
+        // It becomes a part of the host's name: https://docs.snowflake.com/en/user-guide/admin-account-identifier
+        if !account.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+            return Err(self.wrong("`account` is no account identifier, such as myorg-account123 or xy12345.eu-west-1"));
+        }
+        let protocol = self.text("protocol")?.map(|word| word.to_ascii_lowercase());
+        let host = match (self.text("host")?, &protocol) {
+            // AMX's own default for every backend, which it takes for "none given" here.
+            (Some(host), None) if self.name.is_some() && host == "localhost" => None,
+            (host, _) => host.map(|host| self.host(&host)).transpose()?,
+        };
+        match protocol.as_deref() {
+            None | Some("https") => {}
+            Some("http") if host.as_deref().is_some_and(is_local) => {}
+            Some("http") => return Err(self.wrong("`protocol: http` goes with a `host` on this machine only")),
+            Some(_) => return Err(self.wrong("`protocol` is neither https nor http")),
+        }
+        if self.value("port").is_some() {
+            shown.insert("port", self.port()?.to_string());
+        }
+        shown.remove("host");
+        shown.extend(host.map(|host| ("host", host)));
+        shown.extend(protocol.map(|protocol| ("protocol", protocol)));
+        if let Some(path) = self.text("private_key_path")? {
+            shown.insert("private_key_path", expand(&path, self.base).to_string_lossy().into_owned());
+        }
+        Ok(())
     }
 
     fn server(&self) -> Result<Server> {
@@ -583,6 +646,9 @@ fn read_url(text: &str) -> Result<(Backend, Vec<(String, Scalar)>)> {
     }
     match url.port() {
         Some(_) if backend == Backend::Databricks => {}
+        Some(_) if backend == Backend::Snowflake => {
+            return Err(bad_url("a snowflake URL takes no port behind the account", "give `host` and `port` as parameters"));
+        }
         Some(_) if !known.contains(&"port") => {
             return Err(bad_url(format!("a {} URL takes no port", backend.word()), "leave the port out"));
         }

@@ -21,7 +21,12 @@ pub enum Privilege {
     Read,
     /// What a member has: SELECT, INSERT and UPDATE.
     Write,
+    /// What a repair takes besides: DELETE from the tables of runs and results.
+    Delete,
 }
+
+/// The rights of a member on the store's tables.
+const MEMBER: &str = "SELECT, INSERT, UPDATE";
 
 /// What a statement brings about, so that the catalog can be asked whether it is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -542,7 +547,12 @@ impl Renderer<'_> {
         if Turn::Write.is_taken_on(self.dialect) {
             tables.push(model.lock_table().name);
         }
-        let text = self.dialect.render("grants.sql", self.schema, context! { tables, ledger => model.ledger().name })?;
+        self.grants_on(model, tables, MEMBER)
+    }
+
+    /// The grants on those tables, where a member has those rights.
+    fn grants_on(&self, model: &Model, tables: Vec<String>, member: &str) -> Result<Vec<String>> {
+        let text = self.dialect.render("grants.sql", self.schema, context! { tables, member, ledger => model.ledger().name })?;
         Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect())
     }
 
@@ -551,11 +561,14 @@ impl Renderer<'_> {
     /// # Errors
     /// Those of [`Renderer::grants`].
     pub fn granting(&self, model: &Model, privilege: Privilege) -> Result<Option<String>> {
-        let grantee = match privilege {
-            Privilege::Read => "<reader>",
-            Privilege::Write => "<member>",
+        let (grantee, grants) = match privilege {
+            Privilege::Read => ("<reader>", self.grants(model)?),
+            Privilege::Write => ("<member>", self.grants(model)?),
+            Privilege::Delete => {
+                let stamped = model.tables.iter().filter(|table| table.column("landing").is_some());
+                ("<member>", self.grants_on(model, stamped.map(|table| table.name.clone()).collect(), "DELETE")?)
+            }
         };
-        let grants = self.grants(model)?;
         let named = grants.iter().filter(|line| line.contains(grantee)).map(|line| line.replace(grantee, "<user>"));
         let line = named.collect::<Vec<_>>().join("; ");
         Ok((!line.is_empty()).then(|| line + ";"))

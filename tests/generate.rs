@@ -786,7 +786,7 @@ fn with_engine<T>(store: &Store, model: &Model, act: impl AsyncFnOnce(&mut Engin
     let profile = Profile::from_url(&store.url).unwrap();
     let home = tempfile::tempdir().unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let mut driver = driver::connect(&profile, home.path(), Access::Create).await.unwrap();
+        let mut driver = driver::connect(&profile, home.path(), Access::Create, driver::unheard()).await.unwrap();
         let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &schema, reporter: &Silent };
         let done = act(&mut engine).await.unwrap_or_else(|error| panic!("{}: {error}", store.backend));
         driver.close().await;

@@ -548,7 +548,7 @@ impl Real {
     }
 
     async fn connect(&self) -> Box<dyn Driver> {
-        driver::connect(&self.profile, self.home.path(), Access::Create).await.unwrap()
+        driver::connect(&self.profile, self.home.path(), Access::Create, driver::unheard()).await.unwrap()
     }
 
     async fn migrate(&self, mut driver: Box<dyn Driver>, target: Option<u32>) -> Result<Migrated, Error> {

@@ -6,10 +6,12 @@ mod common;
 mod lint;
 use amx_schema::dialect::Backend;
 use amx_schema::migration::MigrationSet;
+use amx_schema::model::Model;
 use amx_schema::render::Renderer;
 use common::Home;
 use common::shop::{EDITS, SHOP, edited, model};
 use lint::Lint;
+use minijinja::context;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -161,6 +163,139 @@ fn sqlserver_takes_what_is_rendered_for_it() {
     assert_valid(Backend::SqlServer);
 }
 
+/// What the program asks and tells a store beside its migrations, each template with each of its shapes. A new query without a context here fails.
+fn queries(backend: Backend) -> Vec<String> {
+    let dialect = backend.dialect().unwrap();
+    let schema = dialect.schema_name("AMX").unwrap();
+    let model = Model::embedded().unwrap();
+    let names = |table: &str| model.table(table).unwrap().columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let kinds = |table: &str| model.table(table).unwrap().columns.iter().map(|column| column.kind.word()).collect::<Vec<_>>();
+    let described = |table: &str| {
+        let columns = &model.table(table).unwrap().columns;
+        columns.iter().map(|column| context! { name => column.name.as_str(), kind => column.kind.word() }).collect::<Vec<_>>()
+    };
+    let (runs, results) = ("amx_history_runs", "amx_history_results");
+    let common = context! {
+        ledger => model.ledger().name, lock => model.lock_table().name, steps => model.steps_table().name, prefix => format!("{}_", model.name),
+        fence => 3, beat => 2, version => 1, step => 2, item => "migrate", checksum => "0123456789abcdef", state => "done",
+        lock_seconds => 30, statement_seconds => 600, name => runs, schemas => dialect.schemas, limit => 1000, count => 3,
+    };
+    let key = ["run_id", "target_qname", "writer", "landing"];
+    let change = context! {
+        table_name => results, set => ["description", "applied", "applied_at", "landing"], where => key, texts => ["run_id", "target_qname", "writer"],
+    };
+    let mut sql = vec![];
+    let mut render = |template: &str, more: Vec<minijinja::Value>| {
+        for context in if more.is_empty() { vec![context! {}] } else { more } {
+            sql.push(dialect.render(template, &schema, context! { ..context, ..common.clone() }).unwrap());
+        }
+    };
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/dialects");
+    let templates = |folder: String| {
+        let files = fs::read_dir(folder).into_iter().flatten().map(|file| file.unwrap().file_name().into_string().unwrap());
+        files.collect::<BTreeSet<_>>()
+    };
+    for file in templates(format!("{root}/base/queries")).union(&templates(format!("{root}/{backend}/queries"))) {
+        let columns = |table: &str| context! { columns => names(table), kinds => kinds(table) };
+        let merging = context! { table_name => results, columns => described(results), key => ["run_id", "target_qname"] };
+        let more = match file.as_str() {
+            "columns.sql" | "limit.sql" | "rows.sql" => continue,
+            "add_rows.sql" | "change_rows.sql" if dialect.transactions => continue,
+            "add_rows.sql" => vec![merging],
+            "change_rows.sql" => {
+                let keys = key.map(|name| context! { name => format!("key_{name}"), kind => "key" });
+                let columns = [described(results), keys.to_vec()].concat();
+                vec![context! { columns, key, set => ["description", "applied"], ..merging }]
+            }
+            "list_runs.sql" => {
+                let shapes = [vec![], vec!["who"], vec!["who", "state", "scope", "after"]];
+                shapes.map(|conditions| context! { conditions, ..columns(runs) }).to_vec()
+            }
+            "runs_by_id.sql" => vec![columns(runs)],
+            "results_of.sql" => vec![context! { counts => [1, 3], ..columns(results) }],
+            "changed_results.sql" | "results_by_key.sql" | "results_page.sql" => vec![columns(results)],
+            "land.sql" => vec![context! { fence => None::<i64> }, context! {}],
+            "update_many.sql" if !dialect.update_from_values => continue,
+            "update.sql" | "update_many.sql" => vec![change.clone()],
+            "add_origin.sql"
+            | "changed_count.sql"
+            | "changed_runs.sql"
+            | "count_described.sql"
+            | "count_results.sql"
+            | "count_runs.sql"
+            | "mint_store_id.sql"
+            | "newest_written.sql"
+            | "origin.sql"
+            | "renew_epoch.sql"
+            | "stale_statistics.sql"
+            | "standing.sql"
+            | "store_id.sql"
+            | "teammates.sql" => vec![],
+            other => panic!("queries/{other} has no context here"),
+        };
+        render(&format!("queries/{file}"), more);
+    }
+    for template in
+        ["ledger.sql", "steps.sql", "step_add.sql", "step_note.sql", "steps_delete.sql", "steps_reopen.sql", "ledger_delete.sql"]
+    {
+        render(template, vec![]);
+    }
+    for template in ["lock_row.sql", "lock_take.sql", "lock_release.sql", "lock_seed.sql", "count_rows.sql"] {
+        render(template, vec![]);
+    }
+    for template in ["schema_exists.sql", "catalog_columns.sql", "inspect_schemas.sql", "inspect_tables.sql", "inspect_columns.sql"] {
+        render(template, vec![]);
+    }
+    if dialect.indexes {
+        render("catalog_indexes.sql", vec![]);
+    }
+    if !dialect.live.is_empty() {
+        for template in ["live_tables.sql", "live_columns.sql", "live_keys.sql", "live_indexes.sql"] {
+            render(template, vec![]);
+        }
+    }
+    let whole = context! { table_name => runs, column => None::<&str> };
+    render("rows_with.sql", vec![whole.clone(), context! { column => "writer", ..whole.clone() }]);
+    render("lock_renew.sql", vec![context! {}, context! { none => [whole] }]);
+    // The grammar of PL/SQL has no number there, the engine does: https://docs.oracle.com/en/database/oracle/oracle-database/19/refrn/DDL_LOCK_TIMEOUT.html
+    if backend != Backend::Oracle {
+        let timeouts = dialect.render("timeouts.sql", &schema, common).unwrap();
+        sql.extend(timeouts.lines().map(str::to_string));
+    }
+    sql.retain(|sql| !sql.is_empty());
+    sql
+}
+
+fn assert_takes_the_queries(backend: Backend) {
+    let queries = queries(backend);
+    let Some(verdicts) = verdicts(backend, &queries) else { return };
+    let refused = verdicts.iter().zip(&queries).filter(|(verdict, _)| verdict["ok"] != true);
+    let refused: Vec<_> = refused.map(|(verdict, sql)| format!("{} says {}\n{sql}", verdict["by"], verdict["error"])).collect();
+    assert!(refused.is_empty(), "{backend}: {}", refused.join("\n"));
+    for query in &queries {
+        assert_eq!(Lint::new(backend).statement(query).unwrap(), [""; 0], "{backend}:\n{query}");
+    }
+}
+
+#[test]
+fn sqlserver_takes_every_query() {
+    assert_takes_the_queries(Backend::SqlServer);
+}
+
+#[test]
+fn redshift_takes_every_query() {
+    assert_takes_the_queries(Backend::Redshift);
+}
+
+#[test]
+fn oracle_takes_every_query() {
+    assert_takes_the_queries(Backend::Oracle);
+}
+
+#[test]
+fn snowflake_takes_every_query() {
+    assert_takes_the_queries(Backend::Snowflake);
+}
 /// Every kind of change, each on tables of its own: they are made, then changed.
 fn changes(backend: Backend) -> Vec<String> {
     let dialect = backend.dialect().unwrap();

@@ -3,7 +3,7 @@
 GRANT USAGE ON SCHEMA {{ ident(schema) }} TO {{ name }}
 {% endfor %}
 {% for name in tables %}
-GRANT SELECT, INSERT, UPDATE ON {{ table(name) }} TO <member>
+GRANT {{ member }} ON {{ table(name) }} TO <member>
 GRANT SELECT ON {{ table(name) }} TO <reader>
 {% endfor %}
 GRANT SELECT ON {{ table(ledger) }} TO <member>

@@ -1,5 +1,5 @@
 {% for name in tables %}
-GRANT SELECT, INSERT, UPDATE ON {{ table(name) }} TO '<member>'@'%'
+GRANT {{ member }} ON {{ table(name) }} TO '<member>'@'%'
 GRANT SELECT ON {{ table(name) }} TO '<reader>'@'%'
 {% endfor %}
 GRANT SELECT ON {{ table(ledger) }} TO '<member>'@'%'

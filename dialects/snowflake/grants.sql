@@ -4,7 +4,7 @@ GRANT USAGE ON DATABASE <database> TO ROLE {{ role }}
 GRANT USAGE ON SCHEMA {{ ident(schema) }} TO ROLE {{ role }}
 {% endfor %}
 {% for name in tables %}
-GRANT SELECT, INSERT, UPDATE ON TABLE {{ table(name) }} TO ROLE <member>
+GRANT {{ member }} ON TABLE {{ table(name) }} TO ROLE <member>
 GRANT SELECT ON TABLE {{ table(name) }} TO ROLE <reader>
 {% endfor %}
 GRANT SELECT ON TABLE {{ table(ledger) }} TO ROLE <member>

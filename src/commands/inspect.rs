@@ -40,7 +40,8 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
 
 fn shown(inspected: &Inspected, dialect: &Dialect) -> String {
     let mark = |store: bool| if store { "shared store" } else { "" };
-    let schemas = inspected.schemas.iter().map(|schema| vec![schema.name.clone(), schema.tables.to_string(), mark(schema.store).into()]);
+    let count = |tables: Option<i64>| tables.map(|tables| tables.to_string()).unwrap_or_default();
+    let schemas = inspected.schemas.iter().map(|schema| vec![schema.name.clone(), count(schema.tables), mark(schema.store).into()]);
     let word = &dialect.schema_word;
     let mut text = format!("{} ({})\n\n{}", inspected.database, inspected.backend, table(&[word, "tables", ""], schemas));
     let (missing, before) = match dialect.schemas {

@@ -21,6 +21,7 @@ pub mod record;
 pub mod session;
 pub mod shell;
 pub mod status;
+pub mod verify;
 
 use crate::cli::Global;
 use crate::config::Config;

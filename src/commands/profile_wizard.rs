@@ -9,7 +9,16 @@ use crate::profile::{Profile, Scalar, TlsMode, default_port, fields, is_secret};
 use secrecy::ExposeSecret;
 
 /// Fields that few need; who does adds them to config.yml or gives them with --set.
-const RARE: [&str; 4] = ["encrypt", "trust_server_certificate", "ssl_disabled", "tls_trusted_ca_file"];
+const RARE: [&str; 8] = [
+    "encrypt",
+    "trust_server_certificate",
+    "ssl_disabled",
+    "tls_trusted_ca_file",
+    "private_key_passphrase",
+    "authenticator",
+    "token",
+    "protocol",
+];
 
 pub(crate) async fn run(session: &Session, name: Option<&str>) -> Result<()> {
     let printer = session.printer;
@@ -32,7 +41,8 @@ pub(crate) async fn run(session: &Session, name: Option<&str>) -> Result<()> {
         return Ok(());
     };
     let mut given: Vec<(String, Scalar)> = vec![];
-    for field in fields(backend).iter().filter(|field| !RARE.contains(field)) {
+    let rare = |field: &str| RARE.contains(&field) || backend == Backend::Snowflake && matches!(field, "host" | "port");
+    for field in fields(backend).iter().filter(|field| !rare(field)) {
         if let Some(value) = ask(session, backend, field)? {
             given.push(((*field).to_string(), value));
         }

@@ -16,8 +16,12 @@ mod oracle;
 mod postgresql;
 #[cfg(feature = "redshift")]
 mod redshift;
+#[cfg(feature = "snowflake")]
+mod snowflake;
 mod sqlite;
 mod sqlite_value;
+#[cfg(feature = "sqlserver")]
+mod sqlserver;
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error};
@@ -414,8 +418,12 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::Databricks => databricks::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "redshift")]
             Backend::Redshift => redshift::connect(profile, home).await,
+            #[cfg(feature = "snowflake")]
+            Backend::Snowflake => snowflake::connect(profile, home, waits.clone()).await,
             #[cfg(feature = "sqlite")]
             Backend::Sqlite => sqlite::connect(profile, access),
+            #[cfg(feature = "sqlserver")]
+            Backend::SqlServer => sqlserver::connect(profile, home).await,
             other => Err(not_built(other)),
         }
     };

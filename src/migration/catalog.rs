@@ -1,7 +1,7 @@
 //! What a live schema holds, as far as steps have to know.
 
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::{Driver, Value};
+use crate::driver::{Driver, ErrorKind, Value};
 use crate::error::{Code, Error, Result};
 use crate::model::{Kind, Model};
 use crate::render::{Effect, Renderer, Step};
@@ -176,7 +176,11 @@ impl Catalog {
 
 async fn pairs(driver: &mut dyn Driver, dialect: &Dialect, schema: &SchemaName, template: &str) -> Result<Vec<(String, String)>> {
     let sql = dialect.render(template, schema, context! {})?;
-    let rows = driver.query(&sql, &[], &[Kind::Text, Kind::Text]).await?;
+    let rows = match driver.query(&sql, &[], &[Kind::Text, Kind::Text]).await {
+        // Where each schema has a catalog of its own, that of an absent one cannot be asked.
+        Err(error) if error.kind == ErrorKind::Missing => vec![],
+        rows => rows?,
+    };
     let lower = |value: Option<Value>| value.and_then(Value::into_text).unwrap_or_default().to_lowercase();
     let pair = |row: Vec<Value>| {
         let mut values = row.into_iter();

@@ -1,7 +1,7 @@
 //! A live store as its engine's catalog describes it, in the terms of the model. `dialects/<backend>/live_*.sql` read it.
 
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::{Driver, Value};
+use crate::driver::{Driver, ErrorKind, Value};
 use crate::error::Result;
 use crate::model::{Kind, Model};
 use minijinja::context;
@@ -154,7 +154,11 @@ impl Reader<'_> {
     /// The answer to a template's query, whose columns are all text.
     async fn rows<const N: usize>(&mut self, template: &str) -> Result<Vec<[Option<String>; N]>> {
         let sql = self.dialect.render(template, self.schema, context! { prefix => self.prefix.as_str() })?;
-        let rows = self.driver.query(&sql, &[], &[Kind::Text; N]).await?;
+        let rows = match self.driver.query(&sql, &[], &[Kind::Text; N]).await {
+            // Where each schema has a catalog of its own, that of an absent one cannot be asked.
+            Err(error) if error.kind == ErrorKind::Missing => vec![],
+            rows => rows?,
+        };
         let row = |row: Vec<Value>| {
             let mut values = row.into_iter().map(Value::into_text);
             std::array::from_fn(|_| values.next().flatten())

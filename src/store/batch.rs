@@ -177,11 +177,16 @@ impl SharedStore<'_> {
 
     /// Changes of rows, many at a time where the engine takes that: each statement is a trip of its own.
     fn updates(&self, table: &str, changes: Vec<Change>, ops: &mut Vec<Op<'_>>) -> Result<()> {
-        let most = if self.dialect.update_from_values { ROWS_PER_UPDATE } else { 1 };
-        for alike in changes.chunk_by(alike).flat_map(|alike| alike.chunks(most)) {
+        let most = |change: &Change| match self.dialect.update_from_values {
+            true => (self.dialect.limits.binds / (change.set.len() + change.key.len())).clamp(1, ROWS_PER_UPDATE),
+            false => 1,
+        };
+        let groups = changes.chunk_by(alike).flat_map(|alike| alike.chunks(alike.first().map_or(1, most)));
+        for alike in groups {
             let [first, others @ ..] = alike else { continue };
+            let texts: Vec<&str> = first.key.iter().filter(|(_, value)| matches!(value, Value::Text(_))).map(|(name, _)| *name).collect();
             let context = context! {
-                table_name => table, set => names(&first.set), where => names(&first.key), count => alike.len()
+                table_name => table, set => names(&first.set), where => names(&first.key), count => alike.len(), texts
             };
             let template = if others.is_empty() { "queries/update.sql" } else { "queries/update_many.sql" };
             let values = alike.iter().flat_map(|change| change.set.iter().chain(&change.key).map(|(_, value)| value.clone()));
@@ -199,16 +204,21 @@ impl SharedStore<'_> {
                 Part::ChangedResults(changes) => self.change_rows(RESULTS, &RESULT_COLUMNS, changes, lease).await?,
             }
         }
+        self.publish(&batch.installation, (batch.from, batch.number), lease).await
+    }
+
+    /// Publishes a number whose rows are there.
+    pub(super) async fn publish(&mut self, writer: &str, (from, number): (i64, i64), lease: Option<&Lease>) -> Result<(), NotLanded> {
         let sql = self.sql("queries/land.sql", fence_context(lease)?)?;
-        let published = self.driver.execute(&sql, &[batch.number.into(), batch.installation.into(), batch.from.into()]).await;
-        match published {
+        match self.driver.execute(&sql, &[number.into(), writer.into(), from.into()]).await {
             Ok(1..) => Ok(()),
             Ok(0) => Err(NotLanded::surely(Failure::Overtaken)),
             Err(error) => Err(NotLanded::at_the_end(error.into())),
         }
     }
 
-    async fn add_rows(
+    /// Adds rows of which none is there that has the same in the columns of `key`.
+    pub(super) async fn add_rows(
         &mut self,
         table: &str,
         columns: &[(&str, Kind)],
@@ -216,9 +226,20 @@ impl SharedStore<'_> {
         rows: Rows<'_>,
         lease: Option<&Lease>,
     ) -> Result<(), NotLanded> {
+        let context = context! { table_name => table, key => key.to_vec(), ..fence_context(lease)? };
+        self.by_rows("queries/add_rows.sql", context, columns, rows).await
+    }
+
+    /// Runs a statement as often as it takes to bring it all rows, each time with many of them.
+    pub(super) async fn by_rows(
+        &mut self,
+        template: &str,
+        context: minijinja::Value,
+        columns: &[(&str, Kind)],
+        rows: Rows<'_>,
+    ) -> Result<(), NotLanded> {
         let described: Vec<_> = columns.iter().map(|(name, kind)| described(name, *kind)).collect();
-        let context = context! { table_name => table, columns => described, key => key.to_vec(), ..fence_context(lease)? };
-        let sql = self.sql("queries/add_rows.sql", context)?;
+        let sql = self.sql(template, context! { columns => described, ..context })?;
         let mut rows = rows.peekable();
         while rows.peek().is_some() {
             let (text, _) = text_of(&mut rows)?;

@@ -1,5 +1,6 @@
 //! The cache in the local store: runs and results as the shared store has them, with what this installation has written since on top.
 
+use super::hashing::{Hashed, Hashing, Line};
 use super::local::{Durability, LocalStore, Writing};
 use super::reading::Counts;
 use super::shared::{RESULT_COLUMNS, RESULTS, RUN_COLUMNS, RUNS, Stamp, StoredResult, StoredRun};
@@ -100,6 +101,45 @@ impl LocalStore {
             let others = others.into_iter().flatten().filter_map(Value::into_text);
             others.filter(|run_id| gone(run_id)).try_for_each(|run_id| writing.remove_run(&run_id))
         })
+    }
+
+    /// Visits every run that is here of a store, with what its results come to: those that this installation owns and, where the cache is of that
+    /// store, those that were pulled. Each comes under the id that the store has it under, and says whether it is own.
+    pub fn each_hashed(&self, store_id: &str, each: &mut dyn FnMut(&str, bool, &Hashed) -> Result<()>) -> Result<()> {
+        // One statement, and so one state of the file. Both keys are in byte order.
+        let sql = format!(
+            "SELECT r.run_id, coalesce(j.sent_as, r.run_id), r.{OWN}, x.target_qname, x.target_kind, x.description, x.confidence
+             FROM (SELECT run_id, origin FROM {RUNS} WHERE {OWN} OR ?1 IN (SELECT value FROM local_facts WHERE item = ?2)) r
+             LEFT JOIN local_journal j ON j.store_id = ?1 AND j.owner = r.origin AND j.run_id = r.run_id
+             LEFT JOIN {RESULTS} x ON x.run_id = r.run_id ORDER BY r.run_id, x.target_qname"
+        );
+        let mut statement = self.reading(self.connection.prepare(&sql))?;
+        let mut rows = self.reading(statement.query([store_id, CACHED_STORE]))?;
+        let mut run: Option<(String, String, bool, Hashing)> = None;
+        let mut hashed = |run: Option<(String, String, bool, Hashing)>| match run {
+            None => Ok(()),
+            Some((run_id, sent_as, own, hashing)) => {
+                let hashed = hashing.end().ok_or_else(|| Error::internal(format!("the results of {run_id} are not in byte order")))?;
+                each(&sent_as, own, &hashed)
+            }
+        };
+        while let Some(row) = self.reading(rows.next())? {
+            let run_id: String = self.reading(row.get(0))?;
+            if run.as_ref().is_none_or(|(known, ..)| *known != run_id) {
+                let (sent_as, own) = (self.reading(row.get(1))?, self.reading(row.get(2))?);
+                hashed(run.replace((run_id, sent_as, own, Hashing::default())))?;
+            }
+            let line = |row: &rusqlite::Row<'_>| {
+                let Some(qname) = row.get::<_, Option<String>>(3)? else { return Ok(None) };
+                let (kind, description, confidence) =
+                    (row.get::<_, String>(4)?, row.get::<_, Option<String>>(5)?, row.get::<_, String>(6)?);
+                Ok(Some(Line::new(&qname, &kind, description.as_deref(), &confidence)))
+            };
+            if let (Some((.., hashing)), Some(line)) = (&mut run, self.reading(line(row))?) {
+                hashing.add(line);
+            }
+        }
+        hashed(run)
     }
 
     /// Every result of a run of which the row is here, with the run's own.

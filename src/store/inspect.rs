@@ -21,8 +21,8 @@ pub struct Contents {
 pub struct Schema {
     /// Its name; the store's as the user gave it.
     pub name: String,
-    /// How many tables and views it has.
-    pub tables: i64,
+    /// How many tables and views it has; nothing where the engine tells that of one schema at a time alone.
+    pub tables: Option<i64>,
     /// Whether it is the one that was asked for as the store's.
     pub store: bool,
 }
@@ -61,7 +61,7 @@ impl Contents {
         let mut schemas = vec![];
         for row in query(driver, dialect, schema, "inspect_schemas.sql", &[Kind::Text, Kind::Integer]).await? {
             let mut row = row.into_iter();
-            let (name, tables) = (text(row.next()), row.next().and_then(|value| value.as_integer()).unwrap_or(0));
+            let (name, tables) = (text(row.next()), row.next().and_then(|value| value.as_integer()));
             let store = !dialect.schemas || name == schema.folded;
             if store || !dialect.is_system_schema(&name) {
                 schemas.push(Schema { name: if store { schema.given.clone() } else { name }, tables, store });
@@ -71,6 +71,9 @@ impl Contents {
             true => Contents::tables(driver, dialect, schema).await?,
             false => vec![],
         };
+        if let Some(store) = schemas.iter_mut().find(|schema| schema.store) {
+            store.tables.get_or_insert(tables.len() as i64);
+        }
         Ok(Contents { schemas, tables })
     }
 

@@ -1,5 +1,6 @@
 //! The outbox in the local store: writes that the shared store has not acknowledged, in the order in which they were made.
 
+use super::hashing::{Hashed, Hashing, Line};
 use super::local::{Durability, LocalFiles, LocalStore, Writing};
 use super::reading::Counts;
 use super::shared::{StoredResult, StoredRun};
@@ -282,6 +283,28 @@ impl LocalStore {
             statement.query_map([], named)?.collect()
         };
         self.reading(read())
+    }
+
+    /// Visits the runs of which something waits for the store at a place or is in quarantine; of one in conflict with what the quarantined one's
+    /// results come to.
+    pub fn each_pending(&self, place: &Place, each: &mut dyn FnMut(&str, Option<Hashed>) -> Result<()>) -> Result<()> {
+        let destination = self.destination(place)?;
+        let sql = "SELECT run_id, max(quarantined) FROM local_outbox
+            WHERE store_id = ?2 OR (store_id IS NULL AND place = ?1) GROUP BY run_id ORDER BY run_id";
+        let mut statement = self.reading(self.connection.prepare(sql))?;
+        let mut rows = self.reading(statement.query(params![destination.place, destination.store_id]))?;
+        let here = Writing::over(&self.connection, &self.path);
+        while let Some(row) = self.reading(rows.next())? {
+            let (run_id, quarantined): (String, i64) = (self.reading(row.get(0))?, self.reading(row.get(1))?);
+            let hashed = match Quarantine::from_number(quarantined) {
+                Quarantine::Conflict => {
+                    Some(Hashing::sorted(here.folded(&run_id)?.results.values().map(|stored| Line::of(&stored.result)).collect()))
+                }
+                _ => None,
+            };
+            each(&run_id, hashed)?;
+        }
+        Ok(())
     }
 
     /// Gives every entry that the store did not take another chance. Those in conflict stay: under their id it is another run that later

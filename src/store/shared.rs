@@ -1,5 +1,6 @@
 //! The shared store: the few queries that it takes, over any driver. Their SQL is in `dialects/*/queries/`.
 
+use super::hashing::Line;
 use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Row, Value};
 use crate::error::{Code, Error, Result};
@@ -64,6 +65,15 @@ pub(super) const RESULT_COLUMNS: [(&str, Kind); 16] = [
     ("origin", Kind::Key),
     ("writer", Kind::Key),
     ("landing", Kind::Integer),
+];
+
+/// The columns that the hash of a run's results is over, with the key that their order is by.
+const HASHED_COLUMNS: [(&str, Kind); 5] = [
+    ("run_id", Kind::Key),
+    ("target_qname", Kind::Key),
+    ("target_kind", Kind::Text),
+    ("description", Kind::Text),
+    ("confidence", Kind::Text),
 ];
 
 /// Whose a row is and which write changed it last (DESIGN, decision 7).
@@ -366,6 +376,31 @@ impl<'a> SharedStore<'a> {
         Ok(rows.into_iter().map(result_from).collect())
     }
 
+    /// Ids of runs in the engine's order, after one of them.
+    pub async fn run_ids(&mut self, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let params: Vec<Value> = after.into_iter().map(Value::from).collect();
+        let context = context! { after => after.is_some(), limit };
+        let rows = self.query("queries/run_ids.sql", context, &params, &[Kind::Key]).await?;
+        Ok(rows.into_iter().flatten().filter_map(Value::into_text).collect())
+    }
+
+    /// What is hashed of the results of all runs, in the engine's order of runs and objects, after one of them: the run, the object and the line.
+    pub async fn hashed_results(&mut self, after: Option<&(String, String)>, limit: usize) -> Result<Vec<(String, String, Line)>> {
+        let params: Vec<Value> = match after {
+            Some((run_id, qname)) => [run_id, run_id, qname].map(|key| key.as_str().into()).into(),
+            None => vec![],
+        };
+        let context = context! { after => after.is_some(), limit, ..selected(&HASHED_COLUMNS) };
+        let rows = self.query("queries/hashed_results.sql", context, &params, &kinds(&HASHED_COLUMNS)).await?;
+        let hashed = |row: Row| {
+            let mut row = Reader(row.into_iter());
+            let (run_id, qname, kind) = (row.needed(), row.needed(), row.needed());
+            let line = Line::new(&qname, &kind, row.text().as_deref(), &row.needed());
+            (run_id, qname, line)
+        };
+        Ok(rows.into_iter().map(hashed).collect())
+    }
+
     /// Runs, newest first.
     pub async fn list(&mut self, filter: &RunFilter, limit: usize) -> Result<Vec<StoredRun>> {
         let (mut conditions, mut params): (Vec<&str>, Vec<Value>) = (vec![], vec![]);
@@ -423,7 +458,7 @@ impl<'a> SharedStore<'a> {
     }
 
     /// How many keys one query asks for here.
-    fn keys_per_query(&self) -> usize {
+    pub(super) fn keys_per_query(&self) -> usize {
         KEYS_PER_QUERY.min(self.dialect.limits.binds)
     }
 
@@ -449,6 +484,7 @@ pub fn refused(error: DriverError, dialect: &Dialect, schema: &SchemaName, privi
     let may_not = match privilege {
         Privilege::Read => "read",
         Privilege::Write => "write to",
+        Privilege::Delete => "delete from",
     };
     let message = format!("the database user may not {may_not} the store: {}", error.message);
     let granting = Model::embedded().and_then(|model| Renderer { dialect, schema }.granting(&model, privilege)).ok().flatten();
@@ -460,7 +496,7 @@ pub fn refused(error: DriverError, dialect: &Dialect, schema: &SchemaName, privi
 }
 
 /// The columns that a template selects, each with the kind that it is read as.
-fn selected(columns: &[(&str, Kind)]) -> minijinja::Value {
+pub(super) fn selected(columns: &[(&str, Kind)]) -> minijinja::Value {
     let kinds: Vec<_> = columns.iter().map(|(_, kind)| kind.word()).collect();
     context! { columns => names(columns), kinds }
 }

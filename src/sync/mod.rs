@@ -8,6 +8,7 @@ pub mod operation;
 pub mod pull;
 mod reader;
 pub mod record;
+pub mod verify;
 
 pub use merge::{OnConflict, renamed};
 

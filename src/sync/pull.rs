@@ -58,7 +58,7 @@ pub struct Puller<'a> {
 }
 
 /// A writer that has moved since its rows were last brought.
-struct Moved {
+pub(super) struct Moved {
     writer: String,
     epoch: String,
     from: i64,
@@ -105,7 +105,7 @@ impl<'a> Puller<'a> {
 }
 
 /// The writers whose rows are not all here.
-fn moved(standing: &Standing, cursors: &BTreeMap<String, Cursor>, all: bool) -> Vec<Moved> {
+pub(super) fn moved(standing: &Standing, cursors: &BTreeMap<String, Cursor>, all: bool) -> Vec<Moved> {
     let mut moved = vec![];
     for (writer, landed) in &standing.origins {
         // A cursor of another epoch starts anew: the writer's count was set back.

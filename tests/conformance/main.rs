@@ -10,6 +10,7 @@ mod common;
 #[path = "../lint/mod.rs"]
 mod lint;
 
+mod checking;
 mod copying;
 mod reading;
 mod schema;
@@ -65,7 +66,9 @@ fn main() {
     let counts: Arc<Mutex<BTreeMap<Backend, Count>>> = Arc::default();
     let mut trials = vec![];
     for backend in Backend::ALL {
-        for behaviour in [schema::BEHAVIOURS, copying::BEHAVIOURS, sharing::BEHAVIOURS, reading::BEHAVIOURS].into_iter().flatten() {
+        for behaviour in
+            [schema::BEHAVIOURS, copying::BEHAVIOURS, sharing::BEHAVIOURS, reading::BEHAVIOURS, checking::BEHAVIOURS].into_iter().flatten()
+        {
             let none = behaviour.not_on.iter().find(|(not_on, _)| *not_on == backend).map(|(_, why)| *why);
             let skipped = none.or(why_not(backend));
             // In CI a server that can be had is there.

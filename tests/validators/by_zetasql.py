@@ -6,6 +6,7 @@ to types; without, a parameter is guessed from where it stands. Argument: a wasm
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 from protocol import Refused, serve
 from wasmtime import Config
@@ -141,6 +142,7 @@ def is_column(expression: object) -> bool:
     return isinstance(expression, ResolvedColumnRef)
 
 
+@cache
 def type_named(name: str) -> Type:
     return analyzer.analyze_statement(f"SELECT CAST(NULL AS {name})").output_column_list[0].column.type
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -94,18 +95,22 @@ def pinned(validator: str) -> str:
     return "".join(file.read_text() for file in files if file.exists())
 
 
-def install(validator: str) -> None:
-    """Has the validator's folder ready; two processes may ask at once."""
-    folder, stamp = ROOT / validator, ROOT / f"{validator}.stamp"
-    ROOT.mkdir(parents=True, exist_ok=True)
-    with (ROOT / "lock").open("w") as lock:
+def prepare(folder: Path, wanted: str, build: Callable[[Path], None]) -> None:
+    """Has a folder ready that is built from what is wanted; two processes may ask at once."""
+    stamp = folder.with_suffix(".stamp")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_text() == pinned(validator):
+        if stamp.exists() and stamp.read_text() == wanted:
             return
         stamp.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
-        BUILDERS[validator](folder)
-        stamp.write_text(pinned(validator))
+        build(folder)
+        stamp.write_text(wanted)
+
+
+def install(validator: str) -> None:
+    prepare(ROOT / validator, pinned(validator), BUILDERS[validator])
 
 
 def interpreter(validator: str) -> tuple[list[str | Path], dict[str, str]]:

@@ -3,11 +3,12 @@
 use super::open;
 use crate::commands::Session;
 use crate::error::Result;
-use crate::history::{RunResult, time_text};
+use crate::history::time_text;
 use crate::printer::{neutral, table};
+use crate::store::hashing::{Hashing, Line};
+use crate::store::reading::Reading;
 use crate::store::shared::{Stamp, StoredResult, StoredRun};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 /// Show a run and its results.
 #[derive(Debug, clap::Args)]
@@ -20,27 +21,29 @@ pub struct Args {
 }
 
 pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
-    let (mut results, mut hash) = (vec![], Sha256::new());
-    let mut take = |page: Vec<StoredResult>| match args.hash {
-        true => page.iter().for_each(|stored| hash.update(hashed_line(&stored.result))),
-        false => results.extend(page),
-    };
     let mut reading = open(session).await?;
-    let run = reading.read(&args.run_id, &mut take).await?;
-    reading.close().await;
     if args.hash {
-        let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        session.printer.data(&format!("{digits}\n"));
+        let hash = hash(&mut reading, &args.run_id).await?;
+        reading.close().await;
+        session.printer.data(&format!("{hash}\n"));
         return Ok(());
     }
+    let mut results = vec![];
+    let run = reading.read(&args.run_id, &mut |page| results.extend(page)).await?;
+    reading.close().await;
     let document = json!({ "run": run_json(&run), "results": results.iter().map(result_json).collect::<Vec<_>>() });
     session.printer.long_result(&document, |_| shown(&run, &results))
 }
 
-/// What the hash is taken over: one compact JSON array a result, as RFC 8785 writes it, and a line feed.
-fn hashed_line(result: &RunResult) -> String {
-    // serde_json writes arrays of strings and null as RFC 8785 does.
-    json!([result.target_qname, result.target_kind, result.description, result.confidence]).to_string() + "\n"
+async fn hash(reading: &mut Reading, run_id: &str) -> Result<String> {
+    let mut hashing = Hashing::default();
+    reading.read(run_id, &mut |page| page.iter().for_each(|stored| hashing.add(Line::of(&stored.result)))).await?;
+    if let Some(hashed) = hashing.end() {
+        return Ok(hashed.hash);
+    }
+    let mut lines = vec![];
+    reading.read(run_id, &mut |page| lines.extend(page.iter().map(|stored| Line::of(&stored.result)))).await?;
+    Ok(Hashing::sorted(lines).hash)
 }
 
 fn run_json(stored: &StoredRun) -> Value {
@@ -111,28 +114,4 @@ fn shown(stored: &StoredRun, results: &[StoredResult]) -> String {
         vec![result.target_qname.clone(), result.confidence.clone(), applied.into(), description]
     };
     neutral(&head) + &table(&["object", "confidence", "", "description"], results.iter().map(row))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::history::Attribution;
-
-    #[test]
-    fn the_hash_is_over_a_compact_json_array_a_line() {
-        let result = RunResult {
-            target_qname: "sales.\"a b\"".into(),
-            target_kind: "TABLE".into(),
-            description: Some("two\nlines, ı and \u{1}".into()),
-            alternatives: None,
-            confidence: "high".into(),
-            applied: true,
-            applied_at: None,
-            metadata_json: None,
-            attribution: Attribution::default(),
-        };
-        assert_eq!(hashed_line(&result), "[\"sales.\\\"a b\\\"\",\"TABLE\",\"two\\nlines, ı and \\u0001\",\"high\"]\n");
-        let without = RunResult { description: None, ..result };
-        assert_eq!(hashed_line(&without), "[\"sales.\\\"a b\\\"\",\"TABLE\",null,\"high\"]\n");
-    }
 }

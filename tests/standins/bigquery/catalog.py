@@ -4,16 +4,22 @@ ZetaSQL resolves the DDL, this remembers what it says, and the emulator is given
 with their types, NOT NULL and defaults. Keys and clustering, which BigQuery does not enforce either, and descriptions
 are kept here alone, and INFORMATION_SCHEMA is answered from here."""
 
+import itertools
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import by_zetasql as zetasql
 from zetasql import types as resolved
 
 # How a table is named in a statement: `dataset`.`table`, with or without the backticks.
 NAMED = re.compile(r"`?\b([A-Za-z_]\w*)`?\.`?([A-Za-z_]\w*)\b`?")
+
+
+VERSIONS = itertools.count()
 
 
 class Fault(Exception):
@@ -55,6 +61,7 @@ class Table:
 class Dataset:
     location: str
     tables: dict[str, Table] = field(default_factory=dict)
+    version: int = field(default_factory=lambda: next(VERSIONS))
 
 
 def sql_type(of: resolved.Type) -> str:
@@ -95,6 +102,35 @@ def relation(names: list[str], rows: list[dict]) -> str:
     return f"(SELECT {' UNION ALL SELECT '.join(selects)})"
 
 
+class Resolver(zetasql.Analyzer):
+    """ZetaSQL keeps the catalogs that were asked for last: to hand it one takes longer than to resolve a statement."""
+
+    MOST = 50
+
+    def __init__(self) -> None:
+        super().__init__(zetasql.options, zetasql.root)
+        self.kept: OrderedDict[object, int] = OrderedDict()
+        self.id = 0
+
+    def use(self, key: object, declare: Callable[[], None]) -> None:
+        """Has the catalog of that key in use, which `declare` makes."""
+        if key in self.kept:
+            self.kept.move_to_end(key)
+        else:
+            declare()
+            self.kept[key] = self.service.register_catalog(simple_catalog=self.catalog).registered_id
+            if len(self.kept) > self.MOST:
+                self.service.unregister_catalog(registered_id=self.kept.popitem(last=False)[1])
+        self.id = self.kept[key]
+
+    def analyze_statement(self, sql: str) -> resolved.ResolvedStatement:
+        response = self.service.analyze(sql_statement=sql, options=self.options, registered_catalog_id=self.id)
+        return response.resolved_statement
+
+
+zetasql.analyzer = resolver = Resolver()
+
+
 class Catalog:
     """The datasets of one project. `run` has the emulator run a statement."""
 
@@ -110,7 +146,7 @@ class Catalog:
         return found
 
     def table(self, path: list[str], location: str) -> Table:
-        dataset, name = path[-2:]
+        dataset, name = path
         found = self.dataset(dataset, location).tables.get(name)
         if found is None:
             raise Fault("notFound", f"Not found: Table {self.project}:{dataset}.{name} was not found in location {location}")
@@ -131,11 +167,18 @@ class Catalog:
 
     def declare(self, sql: str) -> None:
         """Tells ZetaSQL of the tables in the datasets that a statement names."""
-        zetasql.root.catalog.clear()
-        for dataset in set(self.named(sql)) & set(self.datasets):
-            for name, table in self.datasets[dataset].tables.items():
-                for entry in zetasql.tables(f"{dataset}.{name}"):
-                    entry.column = [zetasql.column(each.name, zetasql_type(each.type)) for each in table.columns]
+        datasets = sorted(set(self.named(sql)) & set(self.datasets))
+        views = frozenset(zetasql.VIEW.findall(sql))
+
+        def declare() -> None:
+            zetasql.root.catalog.clear()
+            zetasql.declare_views(sql)
+            for dataset in datasets:
+                for name, table in self.datasets[dataset].tables.items():
+                    for entry in zetasql.tables(f"{dataset}.{name}"):
+                        entry.column = [zetasql.column(each.name, zetasql_type(each.type)) for each in table.columns]
+
+        resolver.use((views, *[(name, self.datasets[name].version) for name in datasets]), declare)
 
     def with_views(self, sql: str, location: str) -> str:
         """The statement with what INFORMATION_SCHEMA holds in its place."""
@@ -199,24 +242,27 @@ class Catalog:
         match statement:
             case resolved.ResolvedCreateSchemaStmt():
                 self.create_schema(statement, location)
+                return True
             case resolved.ResolvedCreateTableStmtBase():
-                self.create_table(statement, sql, location)
-            case resolved.ResolvedAlterTableSetOptionsStmt():
-                self.table(statement.name_path, location).options |= text_options(statement.option_list)
-            case resolved.ResolvedAlterTableStmt():
-                for action in statement.alter_action_list:
-                    self.alter(statement.name_path, action, location)
+                change = partial(self.create_table, statement, sql, location)
+            case resolved.ResolvedAlterTableSetOptionsStmt() | resolved.ResolvedAlterTableStmt():
+                change = partial(self.alter_table, statement, location)
             case resolved.ResolvedDropStmt():
-                self.drop(statement, location)
+                change = partial(self.drop, statement, location)
             case _:
                 return False
+        try:
+            change()
+        finally:
+            if dataset := self.datasets.get(statement.name_path[0]):
+                dataset.version = next(VERSIONS)
         return True
 
     def create_schema(self, statement: resolved.ResolvedCreateSchemaStmt, location: str) -> None:
         wanted = text_options(statement.option_list).get("location", location)
         if wanted.lower() != location.lower():
             raise Fault("invalidQuery", f"The location of the dataset, {wanted}, is not that of the query, {location}")
-        name = statement.name_path[-1]
+        [name] = statement.name_path
         if name in self.datasets:
             # The names of a project are those of all its locations.
             if statement.create_mode.name != "CREATE_IF_NOT_EXISTS" or self.datasets[name].location.lower() != location.lower():
@@ -226,7 +272,7 @@ class Catalog:
         self.datasets[name] = Dataset(location)
 
     def create_table(self, statement: resolved.ResolvedCreateTableStmtBase, sql: str, location: str) -> None:
-        dataset, name = statement.name_path[-2:]
+        dataset, name = statement.name_path
         tables = self.dataset(dataset, location).tables
         if name in tables:
             if statement.create_mode.name != "CREATE_IF_NOT_EXISTS":
@@ -251,9 +297,17 @@ class Catalog:
         default = f" DEFAULT {column.default}" if column.default else ""
         return f"`{column.name}` {column.type}{default}{'' if column.null else ' NOT NULL'}"
 
+    def alter_table(self, statement: resolved.ResolvedStatement, location: str) -> None:
+        table = self.table(statement.name_path, location)
+        if isinstance(statement, resolved.ResolvedAlterTableSetOptionsStmt):
+            table.options |= text_options(statement.option_list)
+        else:
+            for action in statement.alter_action_list:
+                self.alter(statement.name_path, action, location)
+
     def alter(self, path: list[str], action: object, location: str) -> None:
         table = self.table(path, location)
-        alter = f"ALTER TABLE `{path[-2]}`.`{path[-1]}`"
+        alter = f"ALTER TABLE `{path[0]}`.`{path[1]}`"
         match action:
             case resolved.ResolvedAddColumnAction():
                 column = column_of(action.column_definition)
@@ -298,14 +352,14 @@ class Catalog:
     def drop(self, statement: resolved.ResolvedDropStmt, location: str) -> None:
         try:
             if statement.object_type == "SCHEMA":
-                name = statement.name_path[-1]
+                [name] = statement.name_path
                 if self.dataset(name, location).tables and statement.drop_mode.name != "CASCADE":
                     raise Fault("resourceInUse", f"Dataset {self.project}:{name} is still in use")
                 self.run(f"DROP SCHEMA `{name}` CASCADE")
                 del self.datasets[name]
             else:
                 self.table(statement.name_path, location)
-                dataset, name = statement.name_path[-2:]
+                dataset, name = statement.name_path
                 self.run(f"DROP TABLE `{dataset}`.`{name}`")
                 del self.datasets[dataset].tables[name]
         except Fault as fault:

@@ -71,7 +71,6 @@ class Project:
         self.name = name
         self.jobs: dict[str, Job] = {}
         self.catalog = Catalog(name, self.emulate)
-        self.lock = threading.Lock()
 
     def emulate(self, sql: str, parameters: list[dict] | None = None) -> dict:
         """What the emulator says to a statement."""
@@ -209,19 +208,14 @@ class Project:
 
 
 PROJECTS: dict[str, Project] = {}
-MAKING = threading.Lock()
-
-
-def project(name: str) -> Project:
-    with MAKING:
-        return PROJECTS.setdefault(name, Project(name))
+LOCK = threading.Lock()
 
 
 def answer(method: str, path: list[str], asked: dict, body: bytes) -> dict:
     if path[:3] != ["bigquery", "v2", "projects"] or len(path) < 5:
         raise Fault("notFound", f"Not found: {method} /{'/'.join(path)}")
-    at = project(path[3])
-    with at.lock:
+    with LOCK:
+        at = PROJECTS.setdefault(path[3], Project(path[3]))
         match [method, *path[4:]]:
             case ["POST", "jobs"]:
                 return at.insert(json.loads(body)).resource(at.name)

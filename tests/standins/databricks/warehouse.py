@@ -8,6 +8,7 @@ Sail runs queries, INSERT, UPDATE, DELETE, MERGE and CREATE as they are. Around 
 - A table without USING is a Delta table. The columns of one that is made of a query may be null.
 - INSERT gets the columns that it leaves out, as null, and a name for each value.
 - An EXISTS in a DELETE is answered first.
+- How many rows were touched is read in the Delta log: Sail counts all those of the files that are written anew.
 - ALTER TABLE writes to the Delta table by the deltalake package (ADD COLUMNS), or copies the table (RENAME, DROP COLUMN, DROP NOT NULL), which
   wants the columns mapped, as Delta does. Types are not altered here.
 - `information_schema` is made of what was created.
@@ -22,6 +23,7 @@ import subprocess
 import threading
 import warnings
 from dataclasses import dataclass, field
+from pathlib import Path
 
 warnings.filterwarnings("ignore")
 
@@ -36,7 +38,7 @@ CONDITIONS = [
     (r"(Database|Schema) not found", "SCHEMA_NOT_FOUND", "42704"),
     (r"(Database|Schema) already exists", "SCHEMA_ALREADY_EXISTS", "42P06"),
     (r"(Table|View) already exists|table already exists", "TABLE_OR_VIEW_ALREADY_EXISTS", "42P07"),
-    (r"cannot resolve attribute|UNRESOLVED_COLUMN|No field named", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
+    (r"[Cc]annot resolve|UNRESOLVED_COLUMN|No field named", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
     (r"MERGE_CARDINALITY_VIOLATION", "DELTA_MULTIPLE_SOURCE_ROW_MATCHING_TARGET_ROW_IN_MERGE", "21506"),
     (r"[Nn]on-nullable|NOT NULL|[Ii]nvariant|null value", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502"),
     (r"[Cc]oncurrent|[Cc]ommit conflict|conflict", "DELTA_CONCURRENT_APPEND", "2D521"),
@@ -82,6 +84,11 @@ class Table:
     comments: dict[str, str] = field(default_factory=dict)
     # name, type, whether it may be null, comment
     columns: list[tuple[str, str, bool, str | None]] = field(default_factory=list)
+    location: str = ""
+
+    def newest(self) -> Path:
+        """The newest entry of the Delta log."""
+        return max(Path(self.location.removeprefix("file://"), "_delta_log").glob("*.json"))
 
 
 @dataclass
@@ -142,19 +149,23 @@ def clause(sql: str, *words: str) -> int:
 
 
 class Parser:
-    """Spark's parser in a process of its own, whose verdicts are kept by text."""
+    """Spark's parser in a process of its own. A shape that it took it takes again: the same but for numbers, texts and the schema."""
 
     def __init__(self, command: list[str]):
         # It ends with its input.
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.known: dict[str, str | None] = {}
+        self.taken: set[str] = set()
 
     def check(self, sql: str) -> None:
-        if sql not in self.known:
-            print(json.dumps(sql), file=self.process.stdin, flush=True)
-            self.known[sql] = json.loads(self.process.stdout.readline())
-        if why := self.known[sql]:
+        shape = re.sub(r"`\w+`\.", "``.", re.sub(r"\b\d+\b", "0", sql))
+        if not re.search(r"\b(TIMESTAMP|DATE|INTERVAL|X|TBLPROPERTIES)\b", sql, re.I):
+            shape = re.sub(r"'(?:[^'\\]|\\.)*'", "''", shape)
+        if shape in self.taken:
+            return
+        print(json.dumps(sql), file=self.process.stdin, flush=True)
+        if why := json.loads(self.process.stdout.readline()):
             raise SqlError("PARSE_SYNTAX_ERROR", "42601", why)
+        self.taken.add(shape)
 
 
 class Warehouse:
@@ -328,18 +339,15 @@ class Warehouse:
             table.columns = [(column, kind, True, None) for column, kind, _ in described if column]
         else:
             types = {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}
-            fields = json.loads(self.delta(schema, name).schema().to_json())["fields"]
+            described = self.sail(f"DESCRIBE TABLE EXTENDED `{schema}`.`{name}`").rows
+            [table.location] = [value for key, value, _ in described if key == "Location"]
+            fields = json.loads(DeltaTable(table.location).schema().to_json())["fields"]
             simple = lambda kind: types.get(kind, kind) if isinstance(kind, str) else json.dumps(kind)  # noqa: E731
             table.columns = [
                 (one["name"], simple(one["type"]), one["nullable"], table.comments.get(one["name"], one["metadata"].get("comment")))
                 for one in fields
             ]
         return self.done()
-
-    def delta(self, schema: str, name: str) -> DeltaTable:
-        described = self.sail(f"DESCRIBE TABLE EXTENDED `{schema}`.`{name}`").rows
-        [location] = [value for key, value, _ in described if key == "Location"]
-        return DeltaTable(location)
 
     # What is altered
 
@@ -390,7 +398,7 @@ class Warehouse:
                 raise SqlError("FIELD_ALREADY_EXISTS", "42710", f"Cannot add column, because {defined[1]} already exists.")
             kind = {"BIGINT": "long", "INT": "integer"}.get(defined[2].upper(), defined[2].lower())
             fields.append(Field(bare(defined[1]), kind, nullable=True, metadata={"comment": text_of(comment[1])} if comment else {}))
-        self.delta(schema, name).alter.add_columns(fields)
+        DeltaTable(table.location).alter.add_columns(fields)
 
     def copy(self, schema: str, name: str, columns: list[tuple[str, str, str, bool]]) -> None:
         """The table made anew with the columns (the old name, the new name, type, whether it may be null) and the rows that it has."""
@@ -415,10 +423,9 @@ class Warehouse:
 
     # What is written
 
-    def counted(self, answer: Answer, *columns: str) -> Answer:
-        """https://docs.databricks.com/en/sql/language-manual/delta-update.html and its neighbours: one row that counts."""
-        [[count]] = answer.rows
-        return Answer([(column, "bigint") for column in columns], [[count] * len(columns)])
+    def counted(self, **columns: int) -> Answer:
+        """https://docs.databricks.com/en/sql/language-manual/delta-merge-into.html and its neighbours: one row that counts."""
+        return Answer([(column, "bigint") for column in columns], [[str(count) for count in columns.values()]])
 
     def insert(self, sql: str, match: re.Match) -> Answer:
         table = self.table(match[1])
@@ -441,20 +448,35 @@ class Warehouse:
                 raise SqlError("DELTA_NOT_NULL_CONSTRAINT_VIOLATED", "23502", f"NOT NULL constraint violated for column: {column}.")
         columns = ", ".join(f"`{column}`" for column, *_ in every)
         selected = ", ".join(f"{one} AS `{column}`" for column, one, _ in every)
-        answer = self.sail(f"INSERT INTO {match[1]} ({columns}) SELECT {selected} FROM {source}")
-        return self.counted(answer, "num_affected_rows", "num_inserted_rows")
+        [[count]] = self.sail(f"INSERT INTO {match[1]} ({columns}) SELECT {selected} FROM {source}").rows
+        return self.counted(num_affected_rows=int(count), num_inserted_rows=int(count))
 
-    def change(self, sql: str, match: re.Match) -> Answer:
-        self.table(match[1])
-        return self.counted(self.sail(sql), "num_affected_rows")
+    def metrics(self, table: Table, sql: str) -> dict[str, int]:
+        """What the Delta log says of a statement; nothing where it committed nothing."""
+        before = table.newest()
+        self.sail(sql)
+        after = table.newest()
+        entries = [] if before == after else [json.loads(line) for line in after.read_text().splitlines()]
+        return next((entry["commitInfo"]["operationMetrics"] for entry in entries if "commitInfo" in entry), {})
+
+    def update(self, sql: str, match: re.Match) -> Answer:
+        metrics = self.metrics(self.table(match[1]), sql)
+        return self.counted(num_affected_rows=metrics.get("numUpdatedRows", 0))
 
     def delete(self, sql: str, match: re.Match) -> Answer:
-        self.table(match[1])
         while found := re.search(r"\bEXISTS\s*(?=\()", sql, re.I):
             inner = sql[found.end() :][: self.closing(sql[found.end() :])]
-            there = self.sail(f"SELECT COUNT(*) FROM {inner} AS x").rows[0][0] != "0"
+            there = self.sail(f"SELECT COUNT(*) FROM {inner} AS x").rows != [["0"]]
             sql = f"{sql[: found.start()]}{'TRUE' if there else 'FALSE'}{sql[found.end() + len(inner) :]}"
-        return self.counted(self.sail(sql), "num_affected_rows")
+        metrics = self.metrics(self.table(match[1]), sql)
+        return self.counted(num_affected_rows=metrics.get("numDeletedRows", 0))
+
+    def merge(self, sql: str, match: re.Match) -> Answer:
+        metrics = self.metrics(self.table(match[1]), sql)
+        updated, deleted, inserted = (metrics.get(f"numTargetRows{what}", 0) for what in ("Updated", "Deleted", "Inserted"))
+        return self.counted(
+            num_affected_rows=updated + deleted + inserted, num_updated_rows=updated, num_deleted_rows=deleted, num_inserted_rows=inserted
+        )
 
     # What is asked
 
@@ -516,8 +538,8 @@ class Warehouse:
         (rf"ALTER\s+TABLE\s+{TABLE}\s+(.*)$", alter),
         (rf"COMMENT\s+ON\s+TABLE\s+{TABLE}\s+IS\s+('(?:[^'\\]|\\.)*')\s*$", comment_on),
         (rf"INSERT\s+INTO\s+{TABLE}\s*\(([^)]*)\)\s*(.*)$", insert),
-        (rf"UPDATE\s+{TABLE}\s", change),
-        (rf"MERGE\s+INTO\s+{TABLE}\s", change),
+        (rf"UPDATE\s+{TABLE}\s", update),
+        (rf"MERGE\s+INTO\s+{TABLE}\s", merge),
         (rf"DELETE\s+FROM\s+{TABLE}\s", delete),
     ]
 

@@ -20,11 +20,11 @@ use amx_schema::store::reading::Reading;
 use amx_schema::store::shared::{RunFilter, SharedStore};
 use amx_schema::store::source::{Person, Source};
 use amx_schema::store::sqlite_file::fingerprint;
+use amx_schema::sync::OnConflict;
 use amx_schema::sync::flush::Link;
 use amx_schema::sync::import::{Importer, Options, Report, SourceFile, Unchanged};
 use amx_schema::sync::pull::{self, Puller};
 use amx_schema::sync::record::{Recorder, Sent, Shared};
-use amx_schema::sync::{Connect, OnConflict};
 use common::files::{add_result, add_run, edit, empty_amx_cli};
 use common::{EXTREME, HISTORY, Home, Store, ended, lock_options};
 use serde_json::{Value, json};
@@ -205,7 +205,7 @@ async fn shown(driver: Box<dyn Driver>, dialect: &'static amx_schema::dialect::D
     let mut reading = Reading::of_store(driver, dialect, schema());
     let mut all = BTreeMap::new();
     for listed in reading.list(&RunFilter::default(), None, 1_000).await.unwrap() {
-        let run_id = listed.run_id.clone();
+        let run_id = listed.stored.run.run_id.clone();
         let mut results = vec![];
         let run = reading.read(&run_id, &mut |page| results.extend(page.into_iter().map(|stored| stored.result))).await.unwrap();
         all.insert(run_id, (run.run, results));
@@ -436,7 +436,7 @@ fn runs_are_listed_by_who_state_and_scope(backend: Backend) {
             let mut reading = Reading::of_store(engine.session(), engine.dialect, schema());
             let listed = reading.list(&filter, None, 10).await.unwrap();
             reading.close().await;
-            listed.into_iter().map(|run| run.run_id).collect::<Vec<_>>()
+            listed.into_iter().map(|run| run.stored.run.run_id).collect::<Vec<_>>()
         })
     };
     let none = RunFilter::default();

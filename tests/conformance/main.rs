@@ -47,6 +47,7 @@ fn why_not(backend: Backend) -> Option<&'static str> {
     let set = std::env::var_os(format!("AMX_TEST_{}_URL", backend.word().to_uppercase())).is_some();
     match backend {
         Backend::Sqlite => None,
+        Backend::Oracle if !cfg!(feature = "oracle") => Some("its driver is not in this build: run the tests with --features oracle"),
         _ if set => None,
         Backend::Oracle => Some("no Oracle server, and nothing that stands in for one, can be had"),
         _ => Some("it is not there: run the tests with `make test`"),

@@ -149,7 +149,7 @@ fn run(world: &mut World, sql: &str, params: &[Value]) -> Result<u64, DriverErro
 }
 
 fn load(world: &mut World, load: Load<'_>) -> Result<(), DriverError> {
-    let Load { table, columns, count, rows } = load;
+    let Load { table, columns, count, rows, .. } = load;
     let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), vec!["?"; columns.len()].join(", "));
     let mut loaded = 0;
     for row in rows {

@@ -296,6 +296,11 @@ fn oracle_takes_every_query() {
 fn snowflake_takes_every_query() {
     assert_takes_the_queries(Backend::Snowflake);
 }
+
+#[test]
+fn databricks_takes_every_query() {
+    assert_takes_the_queries(Backend::Databricks);
+}
 /// Every kind of change, each on tables of its own: they are made, then changed.
 fn changes(backend: Backend) -> Vec<String> {
     let dialect = backend.dialect().unwrap();

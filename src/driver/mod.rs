@@ -441,13 +441,13 @@ pub fn unheard() -> Waits {
     Arc::new(|_, _, _| {})
 }
 
-/// Waits, and tells each second how long still.
+/// Waits, and tells each second how long still. `waited` is for how long that has been going on, pause after pause.
 #[cfg(any(feature = "bigquery", feature = "databricks", feature = "snowflake"))]
-async fn wait_out(waits: &Waits, why: &str, pause: Duration) {
+async fn wait_out(waits: &Waits, why: &str, pause: Duration, waited: Duration) {
     let mut left = pause;
     let end = tokio::time::Instant::now() + pause;
     while !left.is_zero() {
-        waits(why, left, pause);
+        waits(why, left, waited + pause);
         tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         left = end.saturating_duration_since(tokio::time::Instant::now());
     }
@@ -478,6 +478,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::Sqlite => sqlite::connect(profile, access),
             #[cfg(feature = "sqlserver")]
             Backend::SqlServer => sqlserver::connect(profile, home).await,
+            // Where every driver is built there is no other.
+            #[allow(unreachable_patterns)]
             other => Err(not_built(other)),
         }
     };

@@ -413,3 +413,50 @@ fn kind(number: u32, message: &str) -> ErrorKind {
         _ => ErrorKind::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_statement_ran_into_is_of_its_kind() {
+        let foreign = "The INSERT statement conflicted with the FOREIGN KEY constraint \"fk\".";
+        let check = "The INSERT statement conflicted with the CHECK constraint \"ck\".";
+        for (number, message, expected) in [
+            (2627, "", ErrorKind::Duplicate),
+            (2601, "", ErrorKind::Duplicate),
+            (515, "", ErrorKind::NotNull),
+            (547, foreign, ErrorKind::NotNull),
+            (547, check, ErrorKind::TooLong),
+            (2628, "", ErrorKind::TooLong),
+            (50_001, "a trigger's own", ErrorKind::TooLong),
+            (208, "", ErrorKind::Missing),
+            (229, "", ErrorKind::Denied),
+            (262, "", ErrorKind::Denied),
+            (2714, "", ErrorKind::Exists),
+            (18_456, "", ErrorKind::Auth),
+            (4060, "", ErrorKind::Auth),
+            (1222, "", ErrorKind::LockTimeout),
+            (1205, "", ErrorKind::Serialisation),
+            (3960, "", ErrorKind::Serialisation),
+            (9002, "", ErrorKind::Full),
+            (40_544, "", ErrorKind::Full),
+            (40_613, "", ErrorKind::Unreachable),
+            (102, "", ErrorKind::Other),
+        ] {
+            assert_eq!(kind(number, message), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn times_are_taken_to_the_microsecond_between_the_years_1_and_9999() {
+        let time = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().to_utc();
+        let first = datetime2(time("0001-01-01T00:00:00Z")).unwrap();
+        assert_eq!((first.date().days(), first.time().increments(), first.time().scale()), (0, 0, 6));
+        let last = datetime2(time("9999-12-31T23:59:59.999999Z")).unwrap();
+        assert_eq!((last.date().days(), last.time().increments()), (3_652_058, 86_399_999_999));
+        for outside in [DateTime::from_timestamp(253_402_300_800, 0), DateTime::from_timestamp(-62_135_596_801, 0)] {
+            assert_eq!(datetime2(outside.unwrap()).unwrap_err().kind, ErrorKind::TooLong);
+        }
+    }
+}

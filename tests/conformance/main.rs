@@ -47,6 +47,7 @@ fn why_not(backend: Backend) -> Option<&'static str> {
     let set = std::env::var_os(format!("AMX_TEST_{}_URL", backend.word().to_uppercase())).is_some();
     match backend {
         Backend::Sqlite => None,
+        Backend::Oracle if !cfg!(feature = "oracle") => Some("its driver is not in this build: run the tests with --features oracle"),
         _ if set => None,
         Backend::Oracle => Some("no Oracle server, and nothing that stands in for one, can be had"),
         _ => Some("it is not there: run the tests with `make test`"),
@@ -82,7 +83,7 @@ impl Pool {
 }
 
 /// The behaviours, each with whether it wants a store that was never there.
-fn behaviours() -> impl Iterator<Item = (&'static Behaviour, bool)> {
+fn every_behaviour() -> impl Iterator<Item = (&'static Behaviour, bool)> {
     let used = [copying::BEHAVIOURS, sharing::BEHAVIOURS, reading::BEHAVIOURS, checking::BEHAVIOURS];
     schema::BEHAVIOURS.iter().map(|behaviour| (behaviour, true)).chain(used.into_iter().flatten().map(|behaviour| (behaviour, false)))
 }
@@ -93,7 +94,7 @@ fn main() {
     let pool: Arc<Pool> = Arc::default();
     let mut trials = vec![];
     for backend in Backend::ALL {
-        for (behaviour, fresh) in behaviours() {
+        for (behaviour, fresh) in every_behaviour() {
             let none = behaviour.not_on.iter().find(|(not_on, _)| *not_on == backend).map(|(_, why)| *why);
             let skipped = none.or(why_not(backend));
             // In CI a server that can be had is there.

@@ -1,8 +1,10 @@
 """Microsoft's SqlParser, which the language server in the mssql-cli wheel holds."""
 
+import ctypes
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,11 @@ from pathlib import Path
 from protocol import Refused
 
 DYNAMIC = re.compile(r"\b(?:EXEC(?:UTE)?\s*\(\s*|sp_executesql\s+)N?'((?:[^']|'')*)'", re.IGNORECASE)
+
+
+def end_with_parent() -> None:
+    """The language server does not mind that nobody speaks to it any more: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html"""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class SqlParser:
@@ -21,6 +28,7 @@ class SqlParser:
             [home / "mssqlcli/mssqltoolsservice/bin/MicrosoftSqlToolsServiceLayer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            preexec_fn=end_with_parent,
             env=os.environ
             | {
                 "HOME": str(home),

@@ -96,7 +96,7 @@ FUNCTIONS: dict[str, tuple[int, Callable]] = {
 
 TOKEN = re.compile(
     r"(?P<space>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>N?'(?:[^']|'')*')|(?P<name>\[(?:[^\]]|\]\])*\])|(?P<variable>@@?\w+)"
-    r"|(?P<word>[A-Za-z_#][\w#$]*)|(?P<number>\d+)|(?P<symbol>.)",
+    r"|(?P<word>[A-Za-z_#][\w#$]*)|(?P<number>\d+)|(?P<symbol><>|<=|>=|.)",
     re.DOTALL,
 )
 BEGINS = {"ALTER", "BEGIN", "COMMIT", "CREATE", "DECLARE", "DELETE", "DROP", "EXEC", "EXECUTE", "IF", "INSERT", "ROLLBACK", "SELECT", "SET", "UPDATE"}

@@ -22,7 +22,6 @@ test-live:
 
 lint:
 	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --all-targets --features oracle -- -D warnings
 	cargo run --locked --quiet -- generate --check
 

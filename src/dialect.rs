@@ -432,7 +432,8 @@ impl Dialect {
             transactional_ddl: other.transactional_ddl,
             indexes: other.indexes,
             fold: other.fold,
-            live: if other.live.is_empty() { BTreeMap::new() } else { sqlite.live.clone() },
+            // A table that is made by a query has no declared types in SQLite, as the lock's on an engine with a lease.
+            live: if other.live.is_empty() || other.lock == LockKind::Lease { BTreeMap::new() } else { sqlite.live.clone() },
             // SQLite takes one column a statement, whatever else it is made to look like.
             ..DialectData::clone(&sqlite.data)
         });

@@ -18,6 +18,8 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 /// How long the shared store is waited for before an operation counts as queued.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for services, whose statements take a second each and which may have to wake up.
+const PATIENCE_WITH_SERVICES: Duration = Duration::from_secs(60);
 /// The longest line. It is held in memory.
 const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 /// How many operations are taken at once where more are waiting.
@@ -72,7 +74,8 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         Some(to_store) => {
             let target = to_store.target;
             let mut link = Link::new(to_store, to_store.set.dialect, &target.schema, target.place(), &person);
-            (link.patience, link.reconnects) = (PATIENCE, 0);
+            let patience = if to_store.set.dialect.keys_enforced { PATIENCE } else { PATIENCE_WITH_SERVICES };
+            (link.patience, link.reconnects) = (patience, 0);
             Shared::Enabled(Box::new(link))
         }
     };

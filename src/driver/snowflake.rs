@@ -24,8 +24,8 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long the service lets a statement run, and how long that may wait for the lock of a table. The store's lease lasts 60 s, and no statement may
-/// outlive it. A migration gives itself more.
+/// How long the service lets a statement run, and how long that may wait for the lock of a table. A writer that
+/// died keeps the row of the store's lease locked no longer than that. A migration gives itself more.
 const STATEMENT_SECONDS: u64 = 50;
 const LOCK_SECONDS: u64 = 45;
 /// How much longer than the service lets a statement run its answer is waited for.

@@ -33,6 +33,9 @@ const OVERTAKEN_TRIES: u32 = 100;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How many runs of the journal are compared with the store at once.
 const JOURNAL_PAGE: usize = 500;
+/// How many results, and about how many bytes of them, are one part of a run that does not land in one transaction.
+const PART_RESULTS: usize = 10_000;
+const PART_BYTES: usize = 6 * 1024 * 1024;
 /// What is said of a run that the store has already.
 const THERE: &str = "already there";
 
@@ -177,6 +180,8 @@ struct Work<'a> {
     report: Report,
     /// How many statements a dry run left out.
     to_send: u64,
+    /// The run whose first part this import has added, and whose further parts follow.
+    adding: Option<String>,
 }
 
 /// What is to be done for a batch.
@@ -276,6 +281,8 @@ impl Target {
 enum Action {
     /// The store does not have it.
     Add,
+    /// The store has what this import has just added of it.
+    AddMore,
     /// The store has it.
     Merge,
     /// The store has another owner's, which may be the same.
@@ -297,7 +304,7 @@ impl<'a> Work<'a> {
             true => Landing::look(&mut store, import.local).await?,
             false => Landing::begin(&mut store, import.local, import.place, import.person).await?,
         };
-        Ok(Work { import, landing, by_start: false, report: Report::default(), to_send: 0 })
+        Ok(Work { import, landing, by_start: false, report: Report::default(), to_send: 0, adding: None })
     }
 
     async fn file(&mut self, file: SourceFile) -> Result<()> {
@@ -512,28 +519,39 @@ impl<'a> Work<'a> {
 
     async fn part_by_part(&mut self, run: &ReadRun, reading: &mut Receiver<Read>) -> Result<Outcome> {
         let mut whole = Outcome { run_id: run.run.run_id.clone(), owner: run.owner.clone(), word: THERE, ..Outcome::default() };
-        while let Some(read) = reading.recv().await {
-            let results = match read {
-                Read::Chunk(results) => results,
-                Read::Broken(error) => return Err(error),
-                _ => break,
-            };
-            if whole.conflict.is_some() || whole.refused.is_some() {
-                continue;
+        let (mut results, mut bytes, mut ended): (Vec<RunResult>, usize, bool) = (vec![], 0, false);
+        while !ended {
+            match reading.recv().await {
+                Some(Read::Chunk(chunk)) => {
+                    bytes += chunk.iter().map(result_size).sum::<usize>();
+                    results.extend(chunk);
+                }
+                Some(Read::Broken(error)) => return Err(error),
+                _ => ended = true,
             }
-            let part = ReadRun {
-                run: run.run.clone(),
-                owner: run.owner.clone(),
-                total: results.len() as u64,
-                failures: vec![],
-                digest: run.digest.clone(),
-                content: run.content,
-                results,
-            };
-            if let Some(part) = self.land(&[part]).await?.pop() {
-                whole.add(part);
+            // Each part costs some statements, so it is as large as memory allows.
+            let full = results.len() >= PART_RESULTS || bytes >= PART_BYTES;
+            if whole.conflict.is_some() || whole.refused.is_some() {
+                results.clear();
+            } else if full || (ended && !results.is_empty()) {
+                let part = ReadRun {
+                    run: run.run.clone(),
+                    owner: run.owner.clone(),
+                    total: results.len() as u64,
+                    failures: vec![],
+                    digest: run.digest.clone(),
+                    content: run.content,
+                    results: std::mem::take(&mut results),
+                };
+                bytes = 0;
+                if let Some(part) = self.land(&[part]).await?.pop() {
+                    whole.add(part);
+                }
+                // What a statement that can be sent again finds there it leaves alone, so that nothing has to be looked up for the rest.
+                self.adding = (whole.imported && !self.import.dialect.transactions).then(|| run.run.run_id.clone());
             }
         }
+        self.adding = None;
         if let Some(sent) = &mut whole.sent {
             sent.results = run.total;
         }
@@ -733,6 +751,7 @@ impl<'a> Work<'a> {
         let Some(there) = stored else { return Action::Add };
         match merge::standing(&run.run, &run.owner, self.by_start, stored) {
             Standing::New => Action::Add,
+            Standing::Own if self.adding.as_ref() == Some(&run.run.run_id) => Action::AddMore,
             Standing::Own => Action::Merge,
             Standing::Clash => Action::Conflict("the store has a run of that id by the same owner, begun at another time"),
             Standing::Foreign if run.run.same_content(&there.run) => Action::Compare,
@@ -759,6 +778,11 @@ impl<'a> Work<'a> {
                     let outcome = self.imported(run, &target.id);
                     plan.runs.push(Addition { id: target.id.clone(), stamp: stamp.clone(), rows: vec![&run.run] });
                     plan.results.push(Addition { id: target.id, stamp, rows: run.results.iter().collect() });
+                    outcome
+                }
+                Action::AddMore => {
+                    let outcome = Outcome { word: "ok", ..self.imported(run, &target.id) };
+                    plan.results.push(Addition { id: target.id, stamp: self.stamp(&run.owner), rows: run.results.iter().collect() });
                     outcome
                 }
                 Action::Merge if whole => {
@@ -926,6 +950,12 @@ fn broke(failure: &Failure) -> bool {
         Failure::Source(error) => error.code == Code::Unreachable,
         Failure::Overtaken => false,
     }
+}
+
+/// About how many bytes a result takes.
+fn result_size(result: &RunResult) -> usize {
+    let texts = [&result.description, &result.alternatives, &result.metadata_json];
+    std::mem::size_of::<RunResult>() + result.target_qname.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 /// The engine's word where it does not take a value.

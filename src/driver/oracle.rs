@@ -210,6 +210,10 @@ impl Line {
 /// The client's panics end its thread, which is told as an error; they are not for people to read.
 fn quiet_panics() {
     static QUIET: Once = Once::new();
+    // A thread that is panicking may not touch what is done then.
+    if std::thread::panicking() {
+        return;
+    }
     QUIET.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {

@@ -117,10 +117,11 @@ class Conversation:
             if self.begin():
                 while True:
                     self.line.send(self.line.read(self.call)())
-        except (ConnectionError, OSError):
+        except ConnectionError:
             pass
         finally:
             self.session.close()
+            self.line.sock.close()
 
     def call(self, reader: Reader):
         """What a message asks for, to be done once all of it is there."""

@@ -256,6 +256,8 @@ pub struct AlterRules {
 pub struct StatementLimits {
     /// The most bound values.
     pub binds: usize,
+    /// How many rows a load brings by one statement; all of them where nothing is said.
+    pub rows: Option<usize>,
 }
 
 /// What the catalog says of a column of one kind.

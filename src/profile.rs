@@ -417,7 +417,7 @@ impl Given<'_> {
         match protocol.as_deref() {
             None | Some("https") => {}
             Some("http") if host.as_deref().is_some_and(is_local) => {}
-            Some("http") => return Err(self.wrong("`protocol: http` goes with a `host` on this machine only")),
+            Some("http") => return Err(self.wrong("`protocol` may be http for a `host` on this machine only")),
             Some(_) => return Err(self.wrong("`protocol` is neither https nor http")),
         }
         if self.value("port").is_some() {

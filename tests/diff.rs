@@ -263,7 +263,7 @@ fn a_store_that_is_not_there_is_missing() {
 
 #[test]
 fn a_backend_without_a_driver_is_named() {
-    Home::new().run(&["diff", "--url", "snowflake://u@xy12345.eu-west-1/DEV"]).fails("backend_not_built", 4);
+    Home::new().run(&["diff", "--url", "oracle://u@h/svc"]).fails("backend_not_built", 4);
 }
 
 // --- migrate --baseline

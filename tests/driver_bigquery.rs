@@ -10,6 +10,7 @@ use amx_schema::driver::{Access, Driver, DriverError, ErrorKind, Failure, Value,
 use amx_schema::error::{Code, Error};
 use amx_schema::model::Kind;
 use amx_schema::profile::{Profile, Scalar};
+use amx_schema::store::shared::{Landed, Position, RunFilter, SharedStore};
 use chrono::{DateTime, Utc};
 use common::Home;
 use futures_util::StreamExt;
@@ -410,7 +411,6 @@ fn stand_in() -> Option<String> {
 
 /// A dataset of the test's own in the stand-in.
 struct Dataset {
-    url: String,
     name: String,
     driver: Box<dyn Driver>,
 }
@@ -421,7 +421,7 @@ impl Dataset {
         let name = format!("driver_{name}_{}", std::process::id());
         let mut driver = login(&url, silent()).await.unwrap();
         driver.execute(&format!("CREATE SCHEMA `{name}`"), &[]).await.unwrap();
-        Some(Dataset { url, name, driver })
+        Some(Dataset { name, driver })
     }
 
     async fn run(&mut self, sql: &str) -> Result<u64, DriverError> {
@@ -456,13 +456,19 @@ async fn rows_of_one_json_text_are_exact() {
     let Some(url) = stand_in() else { return };
     let dialect = Backend::BigQuery.dialect().unwrap();
     let kinds = [Kind::Text, Kind::Integer, Kind::Boolean, Kind::Timestamp];
-    let columns: Vec<_> = kinds.iter().zip(["a", "b", "c", "d"]).map(|(kind, name)| context! { kind, name }).collect();
+    let words = ["text", "integer", "boolean", "timestamp"];
+    let columns: Vec<_> = words.into_iter().zip(["a", "b", "c", "d"]).map(|(kind, name)| context! { kind, name }).collect();
     let sql = dialect.render("queries/rows.sql", &dialect.schema_name("AMX").unwrap(), context! { columns }).unwrap();
     let numbers = [i64::MIN, -1, 0, 9_007_199_254_740_993, i64::MAX];
-    let micros = |at: usize| [-62_135_596_800_000_000, -1, 0, 1_777_822_242_000_001, 253_402_300_799_999_999][at % 5];
+    let micros = |at: usize| [-62_135_596_800_000_000, -1, 0, 1_777_822_242_000_001, 4_102_444_799_999_999][at % 5];
     let mut rows: Vec<Vec<Value>> = vec![vec![Value::Text(None), Value::Integer(None), Value::Boolean(None), Value::Time(None)]];
     for (at, text) in TEXTS.iter().enumerate() {
-        rows.push(vec![(*text).into(), numbers[at % 5].into(), (at % 2 == 0).into(), DateTime::from_timestamp_micros(micros(at)).into()]);
+        rows.push(vec![
+            (*text).into(),
+            numbers[at % 5].into(),
+            at.is_multiple_of(2).into(),
+            DateTime::from_timestamp_micros(micros(at)).into(),
+        ]);
     }
     let cell = |value: &Value| match value {
         Value::Text(text) => json!(text),
@@ -551,7 +557,45 @@ fn a_store_is_made_and_found_right() {
     assert_eq!((&store["name"], &store["tables"]), (&json!(schema), &json!(7)));
     let other_case = home.run(&["status", "--check", "--url", &url, "--schema", &schema.to_uppercase()]);
     other_case.fails("schema_case", 2);
-    let drop = format!("DROP SCHEMA `{schema}` CASCADE");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async { login(&url, silent()).await.unwrap().execute(&drop, &[]).await.unwrap() });
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut driver = login(&url, silent()).await.unwrap();
+        every_query_is_taken(driver.as_mut(), &schema).await;
+        driver.execute(&format!("DROP SCHEMA `{schema}` CASCADE"), &[]).await.unwrap();
+    });
+}
+
+/// Every query of the store, on one that is empty.
+async fn every_query_is_taken(driver: &mut dyn Driver, schema: &str) {
+    let dialect = Backend::BigQuery.dialect().unwrap();
+    let schema = dialect.schema_name(schema).unwrap();
+    let mut store = SharedStore::new(driver, dialect, &schema);
+    let id = store.mint_store_id().await.unwrap();
+    assert_eq!(store.store_id().await.unwrap().as_deref(), Some(id.as_str()));
+    assert_eq!(store.landed("o").await.unwrap(), None);
+    store.add_origin("o", "first", "localhost", "tester").await.unwrap();
+    store.renew_epoch("o", "first", "second").await.unwrap();
+    assert_eq!(store.landed("o").await.unwrap(), Some(Landed { number: 0, epoch: "second".into() }));
+    let standing = store.standing("amx_history_ledger").await.unwrap();
+    assert_eq!((standing.version, standing.store_id, standing.origins.len()), (2, Some(id), 1));
+    assert!(store.changed_runs("o", &(1..=2)).await.unwrap().is_empty());
+    assert_eq!(store.count_changed("o", &(1..=2)).await.unwrap(), 0);
+    assert!(store.changed_results("o", &(1..=2), &Position::default(), 10).await.unwrap().is_empty());
+    assert!(store.results_of(&[("r", "a"), ("r", "b"), ("s", "a")]).await.unwrap().is_empty());
+    assert!(store.runs(&["r", "s"]).await.unwrap().is_empty());
+    assert!(store.results("r", &["a", "b"]).await.unwrap().is_empty());
+    assert!(store.results_after("r", "", 10).await.unwrap().is_empty());
+    assert!(store.count_results(&["r", "s"]).await.unwrap().is_empty());
+    assert!(store.count_described(&["r", "s"]).await.unwrap().is_empty());
+    for after in [None, Some("r")] {
+        assert!(store.run_ids(after, 10).await.unwrap().is_empty());
+        let after = after.map(|run_id| (run_id.to_string(), String::new()));
+        assert!(store.hashed_results(after.as_ref(), 10).await.unwrap().is_empty());
+    }
+    let after = Some((time("2026-05-03T15:44:02Z"), "r".to_string()));
+    let all = RunFilter { who: Some("w".into()), scope: Some("s".into()), state: Some("running".into()), after };
+    assert!(store.list(&all, 10).await.unwrap().is_empty());
+    assert!(store.list(&RunFilter::default(), 10).await.unwrap().is_empty());
+    assert!(store.teammates("o").await.unwrap().is_empty());
+    assert!(store.duplicates().await.unwrap().is_empty());
+    assert_eq!((store.status("amx_history_ledger").await.unwrap().runs, store.stale_statistics().await.unwrap().len()), (0, 0));
 }

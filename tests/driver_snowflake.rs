@@ -9,12 +9,14 @@ use amx_schema::error::{Code, Error};
 use amx_schema::model::Kind;
 use amx_schema::profile::{Profile, Scalar};
 use chrono::{DateTime, Utc};
-use common::Store;
+use common::{Home, Store, run_with};
 use futures_util::StreamExt;
 use futures_util::stream;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value as Json, json};
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -60,14 +62,24 @@ impl Service {
     }
 
     fn with_logins(logins: Vec<Act>, statements: Vec<Act>) -> Service {
+        Service::behind(logins, statements, |stream| stream)
+    }
+
+    /// A service that is reached through something, as TLS.
+    fn behind<S: Read + Write>(
+        logins: Vec<Act>,
+        statements: Vec<Act>,
+        through: impl Fn(TcpStream) -> S + Send + Sync + 'static,
+    ) -> Service {
+        let through = Arc::new(through);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let script = Arc::new(Mutex::new(Script { logins: logins.into(), statements: statements.into(), ..Script::default() }));
         let shared = Arc::clone(&script);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let script = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, &script));
+                let (script, through) = (Arc::clone(&shared), Arc::clone(&through));
+                std::thread::spawn(move || serve(through(stream), &script));
             }
         });
         Service { port, script }
@@ -106,8 +118,8 @@ impl Service {
     }
 }
 
-fn serve(stream: TcpStream, script: &Mutex<Script>) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+fn serve(stream: impl Read + Write, script: &Mutex<Script>) {
+    let mut reader = BufReader::new(stream);
     while let Some((line, token, body)) = read(&mut reader) {
         let mut script = script.lock().unwrap();
         let (method, target) = line.split_once(' ').unwrap();
@@ -137,7 +149,8 @@ fn serve(stream: TcpStream, script: &Mutex<Script>) {
         drop(script);
         let body = if answer.is_null() { "<html>hunter2</html>".to_string() } else { answer.to_string() };
         let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
-        if (&stream).write_all(format!("{head}{body}").as_bytes()).is_err() {
+        let stream = reader.get_mut();
+        if stream.write_all(format!("{head}{body}").as_bytes()).and_then(|()| stream.flush()).is_err() {
             return;
         }
     }
@@ -228,7 +241,7 @@ fn execute(sql: &str, params: Vec<Value>, expect: Option<u64>) -> Op<'static> {
 
 fn load(table: &str, columns: &[&str], rows: Vec<Row>) -> Op<'static> {
     let columns = columns.iter().map(|column| column.to_string()).collect();
-    Op::Load(Load { table: table.into(), columns, count: rows.len(), rows: Box::new(rows.into_iter()) })
+    Op::Load(Load { table: table.into(), columns, count: rows.len(), per_statement: usize::MAX, rows: Box::new(rows.into_iter()) })
 }
 
 async fn atomic(driver: &mut dyn Driver, ops: Vec<Op<'_>>) -> Result<(), Failure> {
@@ -556,10 +569,50 @@ async fn a_hundred_thousand_rows_take_at_most_a_hundred_statements() {
         ]
     };
     let columns: Vec<String> = (0..16).map(|at| format!("c{at}")).collect();
-    let rows = Load { table: "t".into(), columns, count: 100_000, rows: Box::new((0..100_000).map(row)) };
+    let rows = Load { table: "t".into(), columns, count: 100_000, per_statement: usize::MAX, rows: Box::new((0..100_000).map(row)) };
     atomic(service.driver().await.as_mut(), vec![Op::Load(rows)]).await.unwrap();
     let statements = service.statements().len() - 2;
     assert!(statements <= 100, "{statements}");
+}
+
+#[test]
+fn a_certificate_is_checked_against_the_authorities_that_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let request =
+        "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=service -addext subjectAltName=IP:127.0.0.1";
+    let made =
+        Command::new("openssl").args(request.split(' ')).args(["-addext", "basicConstraints=critical,CA:FALSE"]).current_dir(&dir).output();
+    assert!(made.unwrap().status.success());
+    let certificate = CertificateDer::from_pem_file(dir.path().join("cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(dir.path().join("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap());
+    let refused = Act::Refuse("390100", "Incorrect username or password was specified.");
+    let service = Service::behind(vec![refused], vec![], move |stream| {
+        rustls::StreamOwned::new(rustls::ServerConnection::new(Arc::clone(&config)).unwrap(), stream)
+    });
+    let url = format!("snowflake://ann:hunter2@myorg-acc/D?host=127.0.0.1&port={}", service.port);
+    let home = Home::new();
+    home.run(&["status", "--check", "--url", &url]).fails("tls_failed", 5);
+    let named = dir.path().join("cert.pem").to_string_lossy().into_owned();
+    run_with(home.command(&["status", "--check", "--url", &url]).env("SSL_CERT_FILE", named), "").fails("auth_failed", 5);
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_asked_for_the_accounts_own_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    let asked = std::thread::spawn(move || {
+        let mut line = String::new();
+        BufReader::new(listener.accept().unwrap().0).read_line(&mut line).unwrap();
+        line
+    });
+    let url = "snowflake://ann:hunter2@my_org-acc.cn-north-1/D";
+    let home = Home::new();
+    let said = run_with(home.command(&["status", "--check", "--url", url]).env("HTTPS_PROXY", proxy), "").fails("unreachable", 5);
+    assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    assert_eq!(asked.join().unwrap().trim_end(), "CONNECT my-org-acc.cn-north-1.snowflakecomputing.cn:443 HTTP/1.1");
 }
 
 /// Runs a test with a driver over a schema of its own on the engine, which is dropped at the end.

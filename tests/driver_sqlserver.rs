@@ -54,7 +54,7 @@ impl Fixture {
 
     fn load(&self, rows: Vec<Row>) -> Op<'static> {
         let columns = COLUMNS.map(str::to_string).to_vec();
-        Op::Load(Load { table: self.table.clone(), columns, count: rows.len(), rows: Box::new(rows.into_iter()) })
+        Op::Load(Load { table: self.table.clone(), columns, count: rows.len(), per_statement: usize::MAX, rows: Box::new(rows.into_iter()) })
     }
 
     async fn atomic(&mut self, ops: Vec<Op<'static>>) -> Result<(), Failure> {

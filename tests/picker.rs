@@ -307,7 +307,7 @@ fn a_name_that_was_given_is_not_asked_for_and_must_be_free() {
     terminal.asks("Database: ").line("DEV").asks("Warehouse: ").keys(ENTER).asks("Role: ").keys(ENTER);
     terminal.asks("Test the connection now? [y/N]: ").line("y");
     let (status, screen) = terminal.ends();
-    assert!(status == 4 && screen.contains("error[backend_not_built]"), "{screen}");
+    assert!(status == 2 && screen.contains("error[config_invalid]") && screen.contains("key.p8"), "{screen}");
     assert!(home.run(&["profile", "list"]).ok().contains("xy12345.eu-west-1/DEV"));
 }
 

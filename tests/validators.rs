@@ -222,7 +222,7 @@ fn queries(backend: Backend) -> Vec<String> {
             | "changed_runs.sql"
             | "count_described.sql"
             | "count_results.sql"
-            | "count_runs.sql"
+            | "status.sql"
             | "mint_store_id.sql"
             | "newest_written.sql"
             | "origin.sql"

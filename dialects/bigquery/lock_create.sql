@@ -1,5 +1,6 @@
 {# The table with its rows in one statement, so that of two that come first only one makes it:
-   https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#create_table_statement -#}
+   https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#create_table_statement. That keys may stand
+   before AS, dbt's contracts show: https://github.com/dbt-labs/dbt-adapters/blob/main/dbt-bigquery/src/dbt/include/bigquery/macros/relations/table/create.sql -#}
 CREATE TABLE IF NOT EXISTS {{ table(lock) }} (
 {% for column in columns %}
   {{ ident(column.name) }} {{ column.type }}{% if not column.null %} NOT NULL{% endif %},

@@ -1,5 +1,6 @@
 {# One role a statement: https://docs.snowflake.com/en/sql-reference/sql/grant-privilege -#}
 {% for role in ["<member>", "<reader>"] %}
+GRANT USAGE ON WAREHOUSE <warehouse> TO ROLE {{ role }}
 GRANT USAGE ON DATABASE <database> TO ROLE {{ role }}
 GRANT USAGE ON SCHEMA {{ ident(schema) }} TO ROLE {{ role }}
 {% endfor %}

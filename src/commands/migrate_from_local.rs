@@ -172,6 +172,9 @@ fn shown(report: &Report, names: &str, dry_run: bool) -> String {
     if report.runs_imported + report.runs_updated + report.runs_failed == 0 && report.conflicts.is_empty() {
         text = "✓ migrate-from-local finished. Nothing to copy: every run is already there.\n".into();
     }
+    if let Some(statements) = report.statements.filter(|_| report.runs_imported + report.runs_updated > 0) {
+        text.push_str(&format!("It takes about {}.\n", counted(statements, "statement")));
+    }
     if !dry_run && report.runs_imported > 0 {
         text.push_str(&format!("Local file {names} kept (not deleted) — remove it manually after verifying.\n"));
     }

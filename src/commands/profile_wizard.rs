@@ -9,8 +9,9 @@ use crate::profile::{Profile, Scalar, TlsMode, default_port, fields, is_secret};
 use secrecy::ExposeSecret;
 
 /// Fields that few need; who does adds them to config.yml or gives them with --set.
-const RARE: [&str; 8] = [
+const RARE: [&str; 9] = [
     "encrypt",
+    "endpoint",
     "trust_server_certificate",
     "ssl_disabled",
     "tls_trusted_ca_file",
@@ -84,7 +85,7 @@ fn ask(session: &Session, backend: Backend, field: &str) -> Result<Option<Scalar
         return Ok(port(&given).map(|port| Scalar::from(i64::from(port))));
     }
     if field == "sslmode" {
-        return choose_tls(session);
+        return choose_tls(session, backend);
     }
     let needed = matches!(field, "host" | "path" | "account" | "project" | "http_path") || backend == Backend::Snowflake && field == "user";
     let good = |text: &str| match needed && text.trim().is_empty() {
@@ -97,9 +98,13 @@ fn ask(session: &Session, backend: Backend, field: &str) -> Result<Option<Scalar
 }
 
 /// Checked where it is chosen: a wrong word would be refused only once everything else was answered.
-fn choose_tls(session: &Session) -> Result<Option<Scalar>> {
-    let modes = [TlsMode::VerifyFull, TlsMode::VerifyCa, TlsMode::Require, TlsMode::Prefer, TlsMode::Allow, TlsMode::Disable];
-    let words: Vec<&str> = ["as usual: verify-full, unless the host is this machine"].into_iter().chain(modes.map(TlsMode::word)).collect();
+fn choose_tls(session: &Session, backend: Backend) -> Result<Option<Scalar>> {
+    let modes = match backend {
+        Backend::Oracle => vec![TlsMode::VerifyFull, TlsMode::Disable],
+        _ => vec![TlsMode::VerifyFull, TlsMode::VerifyCa, TlsMode::Require, TlsMode::Prefer, TlsMode::Allow, TlsMode::Disable],
+    };
+    let usual = "as usual: verify-full, unless the host is this machine";
+    let words: Vec<&str> = [usual].into_iter().chain(modes.iter().map(|mode| mode.word())).collect();
     let chosen = session.printer.choose("TLS mode", &words, 0)?;
     Ok(chosen.and_then(|index| index.checked_sub(1)).and_then(|index| modes.get(index)).map(|mode| Scalar::from(mode.word())))
 }

@@ -93,6 +93,20 @@ async fn ask(session: &Session, target: &StoreTarget, status: &mut Status) -> Re
     let set = MigrationSet::embedded(target.profile.backend)?;
     let mut driver = session.connect(target, Access::Read).await?;
     status.reachable = Some(true);
+    let mut store = SharedStore::new(driver.as_mut(), set.dialect, &target.schema);
+    let asked = store.status(&set.model.ledger().name).await;
+    if let Ok(standing) = &asked
+        && standing.version == set.latest()
+    {
+        status.schema_version = Some(standing.version);
+        status.pending_migrations = Some(0);
+        status.store_id.clone_from(&standing.store_id);
+        status.shared_runs = Some(standing.runs);
+        status.stale_statistics = store.stale_statistics().await?;
+        driver.close().await;
+        return Ok(());
+    }
+    // What is wrong with the store is said in full.
     let state = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &Silent }.state().await?;
     status.schema_version = Some(state.version);
     status.pending_migrations = Some(state.pending.len());
@@ -103,14 +117,11 @@ async fn ask(session: &Session, target: &StoreTarget, status: &mut Status) -> Re
             "run `amx-schema enable` to create it",
         ));
     }
-    if state.pending.is_empty() {
-        let mut store = SharedStore::new(driver.as_mut(), set.dialect, &target.schema);
-        status.store_id = store.store_id().await?;
-        status.shared_runs = Some(store.count_runs().await?);
-        status.stale_statistics = store.stale_statistics().await?;
-    }
     driver.close().await;
-    Ok(())
+    match state.pending.is_empty() {
+        true => asked.map(|_| ()),
+        false => Ok(()),
+    }
 }
 
 fn shown(status: &Status) -> String {

@@ -42,10 +42,18 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const GRACE: Duration = Duration::from_secs(60);
 /// How long the service may hold back an answer in which there is none yet.
 const HOLD: Duration = Duration::from_secs(10);
-/// How long an answer is waited for.
+/// How long it may take to be told that a job has begun.
 const ANSWER: Duration = Duration::from_secs(20);
+/// How many bytes a second the line takes at least; a job may have some megabytes.
+const SLOWEST: u64 = 50_000;
 /// How often a request is sent that is not answered, and how often a statement is tried that fails for a reason that passes.
 const TRIES: u32 = 5;
+/// The first pause before a statement is tried again that the service has put off; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The first pause before a question is asked again that got no answer, likewise.
+const FIRST_REPEAT: Duration = Duration::from_millis(250);
+/// What is said of a dataset that was looked for, not found, and is there all the same.
+const ELSEWHERE: &str = "; where it is in another location, give the profile its `location`";
 
 pub(super) async fn connect(profile: &Profile, home: &Path, waits: Waits) -> Result<Box<dyn Driver>, Error> {
     let field = |name: &str| profile.field(name).map(str::to_string);
@@ -248,11 +256,6 @@ impl Trouble {
             Trouble::Unanswered(error) => error.kind == ErrorKind::Unreachable,
         }
     }
-
-    /// Whether the client beneath has tried again for as long as there is patience for.
-    fn was_waited_out(&self) -> bool {
-        matches!(self, Trouble::Refused(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _))
-    }
 }
 
 impl From<Trouble> for DriverError {
@@ -291,7 +294,7 @@ impl From<Fault> for DriverError {
             "authError" | "required" => ErrorKind::Auth,
             "notFound" => ErrorKind::Missing,
             "duplicate" => ErrorKind::Exists,
-            "quotaExceeded" | "billingNotEnabled" => ErrorKind::Full,
+            "quotaExceeded" => ErrorKind::Full,
             "rateLimitExceeded" | "jobRateLimitExceeded" | "tableUnavailable" => ErrorKind::Serialisation,
             "backendError" | "internalError" | "jobBackendError" | "jobInternalError" => ErrorKind::Unreachable,
             "stopped" | "timeout" => ErrorKind::LockTimeout,
@@ -305,7 +308,9 @@ impl From<Fault> for DriverError {
             _ if says("request payload size") || says("query is too large") || says("exceeds the limit") => ErrorKind::TooLong,
             _ => ErrorKind::Other,
         };
-        DriverError::new(kind, fault.message)
+        // The names of datasets are those of all locations, and each statement sees one.
+        let elsewhere = if fault.message.starts_with("Already Exists: Dataset") { ELSEWHERE } else { "" };
+        DriverError::new(kind, fault.message + elsewhere)
     }
 }
 
@@ -328,7 +333,7 @@ impl Api {
     /// Runs a statement to its end.
     async fn run(&self, sql: &str, params: &[Value]) -> Result<Answer, DriverError> {
         let name = uuid::Uuid::new_v4().simple().to_string();
-        let (mut pause, mut generation) = (Duration::from_secs(1), 1);
+        let (mut pause, mut generation) = (FIRST_PAUSE, 1);
         loop {
             let id = format!("amx_{name}_{generation}");
             let ended = match self.insert(&id, sql, params).await? {
@@ -398,7 +403,7 @@ impl Api {
                 Err(trouble) => match self.job(id, location).await?.status {
                     JobStatus { error_result: Some(fault), .. } => return Ok(Err(fault)),
                     _ if trouble.passes() && started.elapsed() < whole => {
-                        self.http.wait("BigQuery does not answer", Duration::from_secs(1)).await;
+                        tokio::time::sleep(FIRST_REPEAT).await;
                         continue;
                     }
                     _ => return Err(trouble.into()),
@@ -434,24 +439,22 @@ impl Api {
         query: &[(&str, &str)],
         body: Option<&str>,
     ) -> Result<T, Trouble> {
-        let (mut pause, mut tried) = (Duration::from_secs(1), 1);
+        let mut tried = 1;
         loop {
             let request = self.request(method.clone(), path, query, body).await.map_err(Trouble::Unanswered)?;
             let answered = self.http.send(request).await.map_err(Trouble::Unanswered).and_then(read);
-            match answered {
-                Err(trouble) if trouble.passes() && !trouble.was_waited_out() && tried < TRIES => {
-                    let why = match &trouble {
-                        Trouble::Refused(status, fault) => {
-                            format!("BigQuery asks to try later (HTTP {}, {})", status.as_u16(), fault.reason)
-                        }
-                        Trouble::Unanswered(_) => "BigQuery does not answer".into(),
-                    };
-                    self.http.wait(&why, pause).await;
-                    pause *= 2;
-                    tried += 1;
+            let doubled = 1 << (tried - 1);
+            match &answered {
+                // These were waited out as long as there is patience for.
+                Err(Trouble::Refused(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _)) => return answered,
+                Err(trouble) if !trouble.passes() || tried == TRIES => return answered,
+                Err(Trouble::Refused(_, fault)) if fault.passes() => {
+                    self.http.wait(&format!("BigQuery asks to try later ({})", fault.reason), FIRST_PAUSE * doubled).await;
                 }
-                answered => return answered,
+                Err(_) => tokio::time::sleep(FIRST_REPEAT * doubled).await,
+                Ok(_) => return answered,
             }
+            tried += 1;
         }
     }
 
@@ -465,12 +468,13 @@ impl Api {
         let mut url = self.endpoint.clone();
         let no_base = |()| DriverError::new(ErrorKind::Other, "`endpoint` cannot have a path");
         url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend(["bigquery", "v2", "projects", &self.project]).extend(path);
-        let mut builder = self.http.client().request(method, url).query(query).timeout(ANSWER);
+        let mut builder = self.http.client().request(method, url).query(query);
         if let Some(credentials) = &self.credentials {
             builder = builder.bearer_auth(credentials.access_token().await.map_err(|error| login(&error))?.token);
         }
         if let Some(body) = body {
-            builder = builder.header("content-type", "application/json").body(body.to_string());
+            let upload = Duration::from_secs(body.len() as u64 / SLOWEST);
+            builder = builder.timeout(ANSWER + upload).header("content-type", "application/json").body(body.to_string());
         }
         builder.build().map_err(|error| DriverError::new(ErrorKind::Other, error.without_url()))
     }

@@ -379,6 +379,8 @@ impl Databricks {
             Slow::Polled => started + PATIENCE,
         };
         let mut cancelled = false;
+        // What is said, and since when that goes on.
+        let (mut said, mut since) = ("", started);
         loop {
             let doing = match response.status.state.as_str() {
                 "PENDING" => "the SQL warehouse has not begun the statement; one that is stopped takes minutes to start",
@@ -394,7 +396,12 @@ impl Databricks {
                 self.ask(Method::POST, &format!("{path}/cancel")).await?;
                 (cancelled, give_up) = (true, Instant::now() + CANCEL_PATIENCE);
             }
-            self.http.wait(&format!("{doing} ({} s so far)", started.elapsed().as_secs()), pause).await;
+            let waited = if said == doing { since.elapsed() } else { Duration::ZERO };
+            if waited.is_zero() {
+                (said, since) = (doing, Instant::now());
+            }
+            let why = format!("{doing} ({} s so far)", started.elapsed().as_secs());
+            self.http.wait_more(&why, pause, waited).await;
             pause = (pause * 2).min(longest);
             response = read(&self.ask(Method::GET, &path).await?)?;
         }

@@ -110,7 +110,13 @@ impl Http {
 
     /// Waits, and tells each second how long still.
     pub async fn wait(&self, why: &str, pause: Duration) {
-        super::wait_out(&self.waits, why, pause).await;
+        super::wait_out(&self.waits, why, pause, Duration::ZERO).await;
+    }
+
+    /// Waits once more for the same, so that whoever says it once has said it.
+    #[cfg(feature = "databricks")]
+    pub async fn wait_more(&self, why: &str, pause: Duration, waited: Duration) {
+        super::wait_out(&self.waits, why, pause, waited).await;
     }
 }
 

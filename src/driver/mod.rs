@@ -32,6 +32,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use sqlite::over as over_sqlite;
@@ -170,6 +171,8 @@ pub struct Load<'a> {
     pub columns: Vec<String>,
     /// How many rows there are.
     pub count: usize,
+    /// How many of them one statement brings at most, where the engine has no better way than statements.
+    pub per_statement: usize,
     /// The rows, each made when it is sent, so that the engine has work meanwhile.
     pub rows: Box<dyn Iterator<Item = Row> + Send + 'a>,
 }
@@ -367,6 +370,57 @@ pub trait Driver: Send {
     async fn close(self: Box<Self>);
 }
 
+/// A connection that counts the statements that were sent over it.
+pub struct Counted {
+    inner: Box<dyn Driver>,
+    count: Arc<AtomicU64>,
+}
+
+impl Counted {
+    /// Counts from now on, into `count`.
+    pub fn over(inner: Box<dyn Driver>, count: Arc<AtomicU64>) -> Box<dyn Driver> {
+        Box::new(Counted { inner, count })
+    }
+
+    fn one(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Driver for Counted {
+    async fn execute(&mut self, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
+        self.one();
+        self.inner.execute(sql, params).await
+    }
+
+    async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError> {
+        self.one();
+        self.inner.query(sql, params, kinds).await
+    }
+
+    async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {
+        self.one();
+        self.inner.atomic(ops).await
+    }
+
+    async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError> {
+        self.inner.another().await
+    }
+
+    async fn try_lock(&mut self, name: &str) -> Result<bool, DriverError> {
+        self.inner.try_lock(name).await
+    }
+
+    async fn unlock(&mut self) -> Result<(), DriverError> {
+        self.inner.unlock().await
+    }
+
+    async fn close(self: Box<Self>) {
+        self.inner.close().await;
+    }
+}
+
 /// What a connection will be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -387,13 +441,13 @@ pub fn unheard() -> Waits {
     Arc::new(|_, _, _| {})
 }
 
-/// Waits, and tells each second how long still.
+/// Waits, and tells each second how long still. `waited` is for how long that has been going on, pause after pause.
 #[cfg(any(feature = "bigquery", feature = "databricks", feature = "snowflake"))]
-async fn wait_out(waits: &Waits, why: &str, pause: Duration) {
+async fn wait_out(waits: &Waits, why: &str, pause: Duration, waited: Duration) {
     let mut left = pause;
     let end = tokio::time::Instant::now() + pause;
     while !left.is_zero() {
-        waits(why, left, pause);
+        waits(why, left, waited + pause);
         tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         left = end.saturating_duration_since(tokio::time::Instant::now());
     }
@@ -424,6 +478,8 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
             Backend::Sqlite => sqlite::connect(profile, access),
             #[cfg(feature = "sqlserver")]
             Backend::SqlServer => sqlserver::connect(profile, home).await,
+            // Where every driver is built there is no other.
+            #[allow(unreachable_patterns)]
             other => Err(not_built(other)),
         }
     };

@@ -16,8 +16,6 @@ use std::path::Path;
 
 /// The protocol counts bound values in 16 bits.
 const BINDS_MAX: usize = 65_535;
-/// Rows of one INSERT; more gain nothing (measured).
-const LOAD_ROWS: usize = 500;
 /// Bytes of one INSERT, well below max_allowed_packet's 16 MB.
 const LOAD_BYTES: usize = 4 * 1024 * 1024;
 /// Statements that are kept prepared. To close one has no answer, and the next packet then waits 40 ms for the acknowledgement of that one
@@ -171,7 +169,7 @@ fn decode(row: &sqlx::mysql::MySqlRow, kinds: &[Kind]) -> Result<Row, DriverErro
 /// Rows by INSERT of many at a time. LOAD DATA LOCAL INFILE is not in sqlx.
 async fn insert(connection: &mut MySqlConnection, load: Load<'_>) -> Result<(), DriverError> {
     let row_marks = format!("({})", vec!["?"; load.columns.len()].join(", "));
-    let rows_max = LOAD_ROWS.min(BINDS_MAX / load.columns.len().max(1));
+    let rows_max = load.per_statement.min(BINDS_MAX / load.columns.len().max(1));
     let mut rows = load.rows.peekable();
     while rows.peek().is_some() {
         let (mut chunk, mut bytes) = (vec![], 0);

@@ -593,6 +593,9 @@ fn fold(error: &oracledb::Error) -> DriverError {
         Native::TlsOperation | Native::PemFileOperation | Native::WalletUnreadable(_) | Native::WalletPrivateKeyInvalid(_) => {
             DriverError::new(ErrorKind::Tls, error)
         }
+        Native::ServerVersionNotSupported => {
+            DriverError::new(ErrorKind::Unreachable, "the server is older than 12.1, and connections to such are not supported")
+        }
         Native::NoCredentials => DriverError::new(ErrorKind::Auth, "Oracle asks for a user and a password"),
         _ => DriverError::new(ErrorKind::Other, error),
     }
@@ -600,9 +603,12 @@ fn fold(error: &oracledb::Error) -> DriverError {
 
 /// While a secured connection is made, what is neither the server's word nor the operating system's is about the certificate, or no TLS at all.
 fn in_connecting(error: DriverError, secured: bool) -> DriverError {
-    let system = ["os error", "lookup", "no answer", "listener"].iter().any(|word| error.message.contains(word));
+    let any = |words: &[&str]| words.iter().any(|word| error.message.contains(word));
+    // A port that hangs up on a handshake does not speak TLS.
+    let hung_up = any(&["reset by peer", "Broken pipe", "forcibly closed"]);
+    let system = any(&["os error", "lookup", "no answer", "listener"]);
     match error.kind {
-        ErrorKind::Unreachable if secured && !system => {
+        ErrorKind::Unreachable if secured && (hung_up || !system) => {
             DriverError::new(ErrorKind::Tls, format!("{}; a port of Oracle that speaks TLS is often 2484", error.message))
         }
         _ => error,

@@ -112,7 +112,9 @@ async fn insert(connection: &mut PgConnection, load: Load<'_>) -> Result<(), Dri
         let (mut values, mut count, mut bytes): (Vec<Value>, usize, usize) = (vec![], 0, 0);
         let size = |row: &Row| row.iter().map(Value::size).sum::<usize>();
         // A row that is larger than all that goes alone.
-        while let Some(row) = rows.next_if(|row| count == 0 || ((count + 1) * width <= BINDS_MAX && bytes + size(row) <= LOAD_BYTES)) {
+        while let Some(row) = rows.next_if(|row| {
+            count == 0 || (count < load.per_statement && (count + 1) * width <= BINDS_MAX && bytes + size(row) <= LOAD_BYTES)
+        }) {
             bytes += size(&row);
             count += 1;
             values.extend(row);

@@ -33,8 +33,8 @@ const LINE_TIME: Duration = Duration::from_secs(25);
 /// Bytes of the rows of one INSERT. "1 MB per statement", bound values included and best not counted after compression:
 /// <https://docs.snowflake.com/en/user-guide/query-size-limits>.
 const LOAD_BYTES: usize = 1_000_000;
-/// A session's token is good for an hour: <https://github.com/snowflakedb/gosnowflake/blob/master/auth.go> (`validityInSeconds`). A batch
-/// begins with one that is younger than this.
+/// A session's token is good for an hour (`validityInSeconds` in the answer to a login, which the client keeps to itself). A batch begins with
+/// one that is younger than this.
 const FRESH: Duration = Duration::from_secs(45 * 60);
 /// The first pause where the service is busy; it doubles from there up to the longest. The client gives no header of an answer, so what the service
 /// itself asks for is not known.
@@ -378,7 +378,7 @@ impl Pauses {
             return false;
         }
         let why = format!("Snowflake asks for a pause (HTTP {})", status(why).unwrap_or_default());
-        super::wait_out(waits, &why, self.next).await;
+        super::wait_out(waits, &why, self.next, Duration::ZERO).await;
         self.taken += self.next;
         self.next = (self.next * 2).min(LONGEST_PAUSE);
         true
@@ -515,7 +515,10 @@ fn fold(error: &snowflake_connector_rs::Error) -> DriverError {
             let message = explained.map(str::to_string).or(said).unwrap_or_else(|| format!("error {code}"));
             DriverError::new(kind, message)
         }
-        Native::Auth => DriverError::new(ErrorKind::Auth, said.unwrap_or_else(|| error.to_string())),
+        Native::Auth => {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            DriverError::new(ErrorKind::Auth, said.unwrap_or_else(|| format!("{error}{cause}")))
+        }
         Native::Network | Native::Timeout => {
             if let Some(status) = status(error) {
                 let kind = if matches!(status, 401 | 403) { ErrorKind::Auth } else { ErrorKind::Unreachable };

@@ -308,7 +308,13 @@ async fn load_many(session: &mut Session, load: Load<'_>) -> Result<(), DriverEr
     while rows.peek().is_some() {
         let large = bulk(session, &load.table, &load.columns, &mut rows).await?;
         for row in large {
-            let one = Load { table: load.table.clone(), columns: load.columns.clone(), count: 1, rows: Box::new(std::iter::once(row)) };
+            let one = Load {
+                table: load.table.clone(),
+                columns: load.columns.clone(),
+                count: 1,
+                per_statement: 1,
+                rows: Box::new(std::iter::once(row)),
+            };
             insert(session, one).await?;
         }
     }

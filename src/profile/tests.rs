@@ -72,6 +72,70 @@ fn cloud_urls_fill_their_own_fields() {
 }
 
 #[test]
+fn a_snowflake_login_takes_one_secret() {
+    let account = [("account", Scalar::from("a")), ("user", "u".into()), ("password", "pw".into()), ("token", "tok".into())];
+    let with = |more: &[(&str, Scalar)]| named(Backend::Snowflake, &[&account, more].concat());
+    let key = ("private_key_path", Scalar::from("key.p8"));
+    for (more, field, secret) in [
+        (vec![], "password", Some("pw")),
+        (vec![("authenticator", "Snowflake".into())], "password", Some("pw")),
+        (vec![("authenticator", "oauth".into())], "token", Some("tok")),
+        (vec![key.clone()], "private_key_passphrase", None),
+        (vec![key.clone(), ("private_key_passphrase", "pp".into())], "private_key_passphrase", Some("pp")),
+        (vec![key.clone(), ("authenticator", "snowflake_jwt".into())], "private_key_passphrase", None),
+        (vec![key.clone(), ("authenticator", "snowflake".into())], "password", Some("pw")),
+    ] {
+        let profile = with(&more).unwrap();
+        assert_eq!(profile.secret_field(), Some(field));
+        assert_eq!(profile.secret.is_some().then(|| plain(&profile)).as_deref(), secret);
+        assert_eq!(profile.field("token").or(profile.field("password")).or(profile.field("private_key_passphrase")), None);
+    }
+    assert_eq!(with(&[key]).unwrap().field("private_key_path"), Some("/home/ann/.amx/key.p8"));
+    for authenticator in ["okta", "snowflake_jwt", "externalbrowser"] {
+        assert_eq!(with(&[("authenticator", authenticator.into())]).unwrap_err().code, Code::ConfigInvalid);
+    }
+}
+
+#[test]
+fn a_snowflake_account_is_reached_where_the_profile_says() {
+    let with =
+        |more: &[(&str, Scalar)]| named(Backend::Snowflake, &[&[("account", Scalar::from("a")), ("user", "u".into())], more].concat());
+    let private = with(&[("host", "a.privatelink.example.com".into()), ("port", 8443.into())]).unwrap();
+    assert_eq!((private.field("host"), private.field("port")), (Some("a.privatelink.example.com"), Some("8443")));
+    let here = url("snowflake://u:pw@a/D?host=127.0.0.1&port=8080&protocol=HTTP");
+    assert_eq!((here.field("host"), here.field("port"), here.field("protocol")), (Some("127.0.0.1"), Some("8080"), Some("http")));
+    // What AMX writes into every profile is no place.
+    let amx = with(&[("host", "localhost".into()), ("port", 5432.into())]).unwrap();
+    assert_eq!((amx.field("host"), amx.field("port")), (None, Some("443")));
+    for (more, field) in [
+        (vec![("protocol", Scalar::from("http"))], "protocol"),
+        (vec![("protocol", "http".into()), ("host", "a.example.com".into())], "protocol"),
+        (vec![("protocol", "ftp".into())], "protocol"),
+        (vec![("host", "u:hunter2@h".into())], "host"),
+        (vec![("port", 0.into())], "port"),
+    ] {
+        let error = with(&more).unwrap_err();
+        assert!(error.message.contains(&format!("`{field}`")) && !error.to_string().contains("hunter2"), "{error}");
+    }
+    let evil = named(Backend::Snowflake, &[("account", "evil.example.com/x?".into()), ("user", "u".into())]).unwrap_err();
+    assert!(evil.message.contains("`account`"), "{evil}");
+}
+
+#[test]
+fn a_databricks_url_may_name_a_service_principal_and_a_port() {
+    let principal = url("databricks://client-1:hunter2@dbc-1.cloud.databricks.com/main?http_path=/x");
+    assert_eq!((principal.field("client_id"), principal.secret_field()), (Some("client-1"), Some("client_secret")));
+    assert_eq!((plain(&principal).as_str(), principal.field("client_secret")), ("hunter2", None));
+    assert!(!format!("{principal:?}").contains("hunter2"));
+    assert!(principal.to_fields().iter().any(|(field, _)| field == "client_secret"));
+    for (text, host) in [("127.0.0.1:8443", "127.0.0.1:8443"), ("[::1]:8443", "[::1]:8443"), ("localhost", "localhost")] {
+        let url = url(&format!("databricks://:dapi1@{text}/main?http_path=/x"));
+        assert_eq!((url.field("host"), plain(&url).as_str(), url.secret_field()), (Some(host), "dapi1", Some("access_token")));
+    }
+    assert!(Profile::from_url("databricks://client-1@h/main?http_path=/x").is_err());
+}
+
+#[test]
 fn a_sqlite_url_holds_a_path() {
     for (text, path) in [("sqlite:///a/b%20c.db", "/a/b c.db"), ("sqlite://shared.db", "shared.db"), ("sqlite://./x/y.db", "./x/y.db")] {
         assert_eq!(url(text).target, Target::File(path.into()));
@@ -136,6 +200,8 @@ fn neither_debug_nor_display_nor_summary_shows_the_secret() {
         "postgresql://u:hunter2@h/d",
         "databricks://token:hunter2@h/c?http_path=/x",
         "snowflake://u:hunter2@a/d",
+        "snowflake://u@a/d?authenticator=oauth&token=hunter2",
+        "snowflake://u@a/d?private_key_path=/k.p8&private_key_passphrase=hunter2",
         "mysql://u@h/d?password=hunter2",
     ] {
         let profile = url(text);

@@ -39,12 +39,14 @@ pub type Rows<'r> = Box<dyn Iterator<Item = Row> + Send + 'r>;
 pub struct Loader {
     table: String,
     columns: Vec<String>,
+    per_statement: usize,
 }
 
 impl Loader {
     /// A part of a transaction that adds so many rows.
     pub fn load<'r>(&self, count: usize, rows: Rows<'r>) -> Op<'r> {
-        Op::Load(Load { table: self.table.clone(), columns: self.columns.clone(), count, rows })
+        let Loader { table, columns, per_statement } = self.clone();
+        Op::Load(Load { table, columns, count, per_statement, rows })
     }
 }
 
@@ -158,7 +160,36 @@ impl SharedStore<'_> {
 
     fn loader(&self, table: &str, columns: &[(&str, Kind)]) -> Loader {
         let columns = columns.iter().map(|(name, _)| self.dialect.ident(name)).collect();
-        Loader { table: self.dialect.table(self.schema, table), columns }
+        Loader { table: self.dialect.table(self.schema, table), columns, per_statement: self.rows_per_statement() }
+    }
+
+    /// How many rows one statement brings.
+    fn rows_per_statement(&self) -> usize {
+        match self.dialect.transactions {
+            true => self.dialect.limits.rows.unwrap_or(usize::MAX),
+            false => ROWS_PER_MERGE,
+        }
+    }
+
+    /// About how many statements it takes to land a batch, with what begins and ends it. Rows with long texts take more.
+    pub fn statements_for(&self, batch: &Batch<'_>) -> u64 {
+        let of_rows = |count: usize| count.div_ceil(self.rows_per_statement());
+        let changed = |changes: &[Change]| match (self.dialect.transactions, self.dialect.update_from_values) {
+            (true, false) => changes.len(),
+            (true, true) => changes.len().div_ceil(ROWS_PER_UPDATE),
+            (false, _) => changes.chunk_by(alike).count(),
+        };
+        let parts = batch.parts.iter().map(|part| match part {
+            Part::Runs(count, _) | Part::Results(count, _) => of_rows(*count),
+            Part::ChangedRuns(changes) | Part::ChangedResults(changes) => changed(changes),
+        });
+        // The number; BEGIN and COMMIT, or asking for the last number; to take the lease, to prove that it is had, and to give it back.
+        let around = match (self.dialect.keys_enforced, self.dialect.transactions) {
+            (true, _) => 3,
+            (false, true) => 6,
+            (false, false) => 4,
+        };
+        (parts.sum::<usize>() + around) as u64
     }
 
     fn ops<'r>(&mut self, batch: Batch<'r>, lease: Option<&Lease>) -> Result<Vec<Op<'r>>> {

@@ -125,6 +125,8 @@ pub struct Standing {
     pub store_id: Option<String>,
     /// How far each installation's writes have landed.
     pub origins: BTreeMap<String, Landed>,
+    /// How many runs it has, where that was asked for.
+    pub runs: i64,
 }
 
 /// A place among the results that a writer changed.
@@ -235,8 +237,20 @@ impl<'a> SharedStore<'a> {
     /// # Errors
     /// `store_missing` where a table of it is not there; what the driver says.
     pub async fn standing(&mut self, ledger: &str) -> Result<Standing> {
+        self.standing_by("queries/standing.sql", ledger).await
+    }
+
+    /// The same with the number of runs, still by one query: some engines bill by query.
+    ///
+    /// # Errors
+    /// As [`SharedStore::standing`].
+    pub async fn status(&mut self, ledger: &str) -> Result<Standing> {
+        self.standing_by("queries/status.sql", ledger).await
+    }
+
+    async fn standing_by(&mut self, template: &str, ledger: &str) -> Result<Standing> {
         let kinds = [Kind::Text, Kind::Text, Kind::Text, Kind::Integer];
-        let rows = self.query("queries/standing.sql", context! { ledger }, &[], &kinds).await?;
+        let rows = self.query(template, context! { ledger }, &[], &kinds).await?;
         let mut standing = Standing::default();
         for row in rows {
             let mut row = Reader(row.into_iter());
@@ -244,6 +258,7 @@ impl<'a> SharedStore<'a> {
             match what.as_str() {
                 "ledger" => standing.version = u32::try_from(number).unwrap_or(0),
                 "store" => standing.store_id = Some(name),
+                "runs" => standing.runs = number,
                 _ => {
                     standing.origins.insert(name, Landed { number, epoch });
                 }
@@ -434,12 +449,6 @@ impl<'a> SharedStore<'a> {
         }
         let rows = self.query("queries/stale_statistics.sql", context! {}, &[], &[Kind::Text]).await?;
         Ok(rows.into_iter().flatten().filter_map(Value::into_text).map(|name| self.dialect.table(self.schema, &name)).collect())
-    }
-
-    /// How many runs there are.
-    pub async fn count_runs(&mut self) -> Result<i64> {
-        let rows = self.query("queries/count_runs.sql", context! {}, &[], &[Kind::Integer]).await?;
-        Ok(rows.into_iter().flatten().next().and_then(|value| value.as_integer()).unwrap_or(0))
     }
 
     /// Who else has written runs, the most first.

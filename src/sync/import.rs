@@ -5,7 +5,7 @@ use super::landing::Landing;
 use super::merge::{self, Evidence, OnConflict, Standing};
 use super::reader::{self, Read, ReadRun};
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::{Driver, ErrorKind, Failure};
+use crate::driver::{Counted, Driver, ErrorKind, Failure};
 use crate::error::{Code, Error, Result};
 use crate::history::{BadRow, Run, RunResult};
 use crate::report::Reporter;
@@ -20,7 +20,8 @@ use futures_util::stream;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
@@ -78,6 +79,9 @@ pub struct Report {
     pub conflicts: Vec<Conflict>,
     /// Rows that cannot be stored.
     pub failures: Vec<BadRow>,
+    /// Of a dry run: about how many statements the import will send.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statements: Option<u64>,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
 }
@@ -129,8 +133,12 @@ impl<'a> Importer<'a> {
     /// # Errors
     /// What the driver says before anything is read. After that the error is beside the report: what the driver says, or `local_store_corrupt`
     /// where a source cannot be read on. Bad rows and conflicts are in the report.
-    pub async fn run(self, files: Vec<SourceFile>) -> Result<(Report, Option<Error>)> {
+    pub async fn run(mut self, files: Vec<SourceFile>) -> Result<(Report, Option<Error>)> {
         let started = Instant::now();
+        let (asked, dry_run) = (Arc::new(AtomicU64::new(0)), self.options.dry_run);
+        if dry_run {
+            self.driver = Counted::over(self.driver, Arc::clone(&asked));
+        }
         let mut total = 0;
         for file in &files {
             total += file.source.count()?;
@@ -146,6 +154,10 @@ impl<'a> Importer<'a> {
         }
         work.import.reporter.end();
         work.import.driver.close().await;
+        if dry_run {
+            // The import asks what this one asked, and writes.
+            work.report.statements = Some(asked.load(Ordering::Relaxed) + work.to_send);
+        }
         work.report.elapsed_ms = started.elapsed().as_millis() as u64;
         Ok((work.report, stopped))
     }
@@ -163,6 +175,8 @@ struct Work<'a> {
     landing: Landing,
     by_start: bool,
     report: Report,
+    /// How many statements a dry run left out.
+    to_send: u64,
 }
 
 /// What is to be done for a batch.
@@ -283,7 +297,7 @@ impl<'a> Work<'a> {
             true => Landing::look(&mut store, import.local).await?,
             false => Landing::begin(&mut store, import.local, import.place, import.person).await?,
         };
-        Ok(Work { import, landing, by_start: false, report: Report::default() })
+        Ok(Work { import, landing, by_start: false, report: Report::default(), to_send: 0 })
     }
 
     async fn file(&mut self, file: SourceFile) -> Result<()> {
@@ -573,12 +587,16 @@ impl<'a> Work<'a> {
         in_doubt: &mut Option<(i64, Vec<Outcome>)>,
     ) -> Result<Vec<Outcome>, Failure> {
         let mut plan = self.plan(runs).await?;
-        if self.import.options.dry_run || plan.is_empty() {
+        if plan.is_empty() {
             // Nothing lands, so what is known of these runs belongs to the last number that was given.
             plan.outcomes.iter_mut().filter_map(|outcome| outcome.sent.as_mut()).for_each(|sent| sent.landing = self.landing.landed);
             return Ok(plan.outcomes);
         }
         let (batch, outcomes) = self.to_batch(plan);
+        if self.import.options.dry_run {
+            self.to_send += self.import.store().statements_for(&batch);
+            return Ok(outcomes);
+        }
         match self.import.store().land(batch, lease).await {
             Ok(()) => {
                 self.landing.landed += 1;

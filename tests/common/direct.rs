@@ -3,7 +3,7 @@
 use super::{Home, Store};
 use amx_schema::dialect::{Backend, Dialect, SchemaName};
 use amx_schema::driver::{Access, Driver, DriverError, Row, connect, unheard};
-use amx_schema::model::Kind;
+use amx_schema::model::{Kind, Model};
 use amx_schema::profile::Profile;
 use std::future::Future;
 use std::pin::Pin;
@@ -75,6 +75,21 @@ impl Store {
     pub fn count(&self, table: &str) -> i64 {
         let rows = self.query(&format!("SELECT COUNT(*) FROM {}", self.table(table)), &[Kind::Integer]);
         rows[0][0].as_integer().unwrap()
+    }
+
+    /// Puts the rows of a table that meet a condition there once more, those copies with another value in one column.
+    #[track_caller]
+    pub fn double(&self, table: &str, condition: &str, other: Option<(&str, &str)>) {
+        let model = Model::embedded().unwrap();
+        let columns = &model.tables.iter().find(|known| known.name == table).unwrap().columns;
+        let listed: Vec<String> = columns.iter().map(|column| self.column(&column.name)).collect();
+        let value = |name: &str| match other {
+            Some((column, value)) if column == name => self.dialect().literal(value),
+            _ => self.column(name),
+        };
+        let values: Vec<String> = columns.iter().map(|column| value(&column.name)).collect();
+        let (table, listed, values) = (self.table(table), listed.join(", "), values.join(", "));
+        self.execute(&format!("INSERT INTO {table} ({listed}) SELECT {values} FROM {table} WHERE {condition}"));
     }
 
     /// Takes the schema away with all that is in it.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// Files of `queries/` that are parts of others.
-const PARTS: [&str; 3] = ["columns.sql", "limit.sql", "rows.sql"];
+const PARTS: [&str; 4] = ["columns.sql", "keyed.sql", "limit.sql", "rows.sql"];
 /// The templates outside of `queries/` that are statements without being steps of a migration.
 const OTHERS: [&str; 25] = [
     "catalog_columns.sql",
@@ -97,7 +97,17 @@ pub fn all(backend: Backend) -> Vec<(String, String)> {
                     }
                 }
             }
-            "add_rows.sql" | "change_rows.sql" => {}
+            // For engines whose keys are not enforced, with rows from one bound text.
+            "add_rows.sql" | "change_rows.sql" | "remove_rows.sql" => {}
+            "copies.sql" | "delete_copies.sql" | "duplicates.sql" => {
+                let key = ["run_id", "target_qname"];
+                add(&template, context! { table_name => "amx_history_results", key, ..results.clone() });
+            }
+            "hashed_results.sql" | "run_ids.sql" => {
+                for after in [false, true] {
+                    add(&template, context! { after, ..results.clone() });
+                }
+            }
             _ => add(&template, results.clone()),
         }
     }

@@ -2,11 +2,16 @@
 //!
 //! What it has of a backend is what [`Dialect::simulated`] takes over, and what its capabilities mean: a lock that its holder's end frees, or
 //! none; DDL that a transaction rolls back, or that is there at once; keys that are enforced, or not. It says nothing about that backend's SQL.
+//! It can be away, and it can lose the answer to a commit.
+
+#![allow(dead_code)]
 
 use amx_schema::dialect::{Backend, Dialect, LockKind};
-use amx_schema::driver::{Driver, DriverError, ErrorKind, Failure, Op, Row, Value};
+use amx_schema::driver::{Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
 use amx_schema::error::Error;
+use amx_schema::history::{time_from_text, time_text};
 use amx_schema::model::Kind;
+use amx_schema::sync::Connect;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -29,6 +34,10 @@ struct World {
     enforces_keys: bool,
     /// Statements that wrote, since the count was last asked for.
     writes: u64,
+    /// Whether nobody reaches it.
+    away: bool,
+    /// How many transactions are still to land whose answer is lost.
+    losing: u32,
 }
 
 impl Simulated {
@@ -37,7 +46,7 @@ impl Simulated {
         let dialect = Box::leak(Box::new(Dialect::simulated(backend).unwrap()));
         let connection = Connection::open_in_memory().unwrap();
         let enforces_keys = dialect.lock == LockKind::Engine;
-        let world = World { connection, lock: None, enforces_keys, writes: 0 };
+        let world = World { connection, lock: None, enforces_keys, writes: 0, away: false, losing: 0 };
         Simulated { dialect, world: Arc::new(Mutex::new(world)), sessions: AtomicU64::new(1) }
     }
 
@@ -50,6 +59,16 @@ impl Simulated {
     /// Ends what holds the engine's lock, as a DBA does who ends a session.
     pub fn end_engine_lock(&self) {
         self.world.lock().unwrap().lock = None;
+    }
+
+    /// Nobody reaches it until that is said again.
+    pub fn be_away(&self, away: bool) {
+        self.world.lock().unwrap().away = away;
+    }
+
+    /// So many transactions will land without their session hearing of it.
+    pub fn lose_answers(&self, count: u32) {
+        self.world.lock().unwrap().losing = count;
     }
 
     /// All that is there but for the lock's row, the times and the order of columns, for comparing.
@@ -80,10 +99,29 @@ impl Simulated {
     }
 }
 
+#[async_trait]
+impl Connect for Simulated {
+    async fn connect(&self) -> Result<Box<dyn Driver>, Error> {
+        reached(&self.world.lock().unwrap())?;
+        Ok(self.session())
+    }
+}
+
 struct Session {
     world: Arc<Mutex<World>>,
     id: u64,
     transactional: bool,
+}
+
+fn reached(world: &World) -> Result<(), DriverError> {
+    match world.away {
+        true => Err(broken()),
+        false => Ok(()),
+    }
+}
+
+fn broken() -> DriverError {
+    DriverError::new(ErrorKind::Unreachable, "the line broke")
 }
 
 impl Session {
@@ -103,10 +141,23 @@ impl Drop for Session {
 }
 
 fn run(world: &mut World, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
+    reached(world)?;
     let sql = if world.enforces_keys { sql.to_string() } else { without_keys(sql) };
     world.writes += 1;
     let mut statement = world.connection.prepare(&sql).map_err(|error| fold(&error))?;
     statement.execute(params_from_iter(params.iter().map(native))).map(|touched| touched as u64).map_err(|error| fold(&error))
+}
+
+fn load(world: &mut World, load: Load<'_>) -> Result<(), DriverError> {
+    let Load { table, columns, count, rows, .. } = load;
+    let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), vec!["?"; columns.len()].join(", "));
+    let mut loaded = 0;
+    for row in rows {
+        run(world, &sql, &row)?;
+        loaded += 1;
+    }
+    assert_eq!(loaded, count, "another number of rows than was said");
+    Ok(())
 }
 
 /// A table's definition without the keys that the engine would only note.
@@ -124,7 +175,7 @@ fn native(value: &Value) -> Native {
         Value::Text(Some(text)) => Native::Text(text.clone()),
         Value::Integer(Some(number)) => Native::Integer(*number),
         Value::Boolean(Some(truth)) => Native::Integer(i64::from(*truth)),
-        Value::Time(Some(time)) => Native::Text(time.to_rfc3339()),
+        Value::Time(Some(time)) => Native::Text(time_text(*time)),
         _ => Native::Null,
     }
 }
@@ -135,6 +186,7 @@ fn fold(error: &rusqlite::Error) -> DriverError {
         text if text.contains("no such") => ErrorKind::Missing,
         text if text.contains("already exists") || text.contains("duplicate column") => ErrorKind::Exists,
         text if text.contains("UNIQUE") => ErrorKind::Duplicate,
+        text if text.contains("constraint failed") => ErrorKind::NotNull,
         _ => ErrorKind::Other,
     };
     DriverError::new(kind, message)
@@ -147,16 +199,19 @@ impl Driver for Session {
         run(&mut self.world(), sql, params)
     }
 
-    async fn query(&mut self, sql: &str, _params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError> {
+    async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError> {
         tokio::task::yield_now().await;
         let world = self.world();
+        reached(&world)?;
         let mut statement = world.connection.prepare(sql).map_err(|error| fold(&error))?;
-        let mut rows = statement.query([]).map_err(|error| fold(&error))?;
+        let mut rows = statement.query(params_from_iter(params.iter().map(native))).map_err(|error| fold(&error))?;
         let mut answer = vec![];
         while let Some(row) = rows.next().map_err(|error| fold(&error))? {
             let value = |(at, kind): (usize, &Kind)| match kind {
                 Kind::Integer => Value::Integer(row.get(at).unwrap()),
-                _ => Value::Text(row.get(at).unwrap()),
+                Kind::Boolean => Value::Boolean(row.get(at).unwrap()),
+                Kind::Timestamp => Value::Time(row.get::<_, Option<String>>(at).unwrap().map(|text| time_from_text(&text).unwrap())),
+                Kind::Key | Kind::Text | Kind::Json | Kind::Literal => Value::Text(row.get(at).unwrap()),
             };
             answer.push(kinds.iter().enumerate().map(value).collect());
         }
@@ -165,18 +220,27 @@ impl Driver for Session {
 
     /// The others wait as they would for the locks of its tables.
     async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {
-        assert!(self.transactional, "a transaction of DDL on an engine that has none");
         let ops: Vec<_> = ops.collect().await;
+        let transactional = self.transactional;
         let mut world = self.world();
+        reached(&world)?;
         world.connection.execute_batch("BEGIN").unwrap();
         let landed = ops.into_iter().try_for_each(|op| match op? {
-            Op::Execute { sql, params, expect } => match run(&mut world, &sql, &params)? {
-                touched if expect.is_some_and(|expected| expected != touched) => Err(Failure::Overtaken),
-                _ => Ok(()),
-            },
-            Op::Load(_) => panic!("a migration loads no rows"),
+            Op::Execute { sql, params, expect } => {
+                let ddl = ["CREATE ", "ALTER ", "DROP "].iter().any(|word| sql.starts_with(word));
+                assert!(transactional || !ddl, "a transaction of DDL on an engine that has none: {sql}");
+                match run(&mut world, &sql, &params)? {
+                    touched if expect.is_some_and(|expected| expected != touched) => Err(Failure::Overtaken),
+                    _ => Ok(()),
+                }
+            }
+            Op::Load(rows) => Ok(load(&mut world, rows)?),
         });
         world.connection.execute_batch(if landed.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
+        if landed.is_ok() && world.losing > 0 {
+            world.losing -= 1;
+            return Err(broken().into());
+        }
         landed
     }
 

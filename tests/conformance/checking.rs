@@ -67,12 +67,6 @@ fn ids(home: &Home, store: &Store) -> Vec<String> {
     home.hashes(store).into_keys().collect()
 }
 
-/// Puts the rows of a table that meet a condition there once more.
-fn double(store: &Store, table: &str, condition: &str) {
-    let table = store.table(table);
-    store.execute(&format!("INSERT INTO {table} SELECT * FROM {table} WHERE {condition}"));
-}
-
 fn object(store: &Store, run_id: &str, object: &str) -> String {
     format!("{} = '{run_id}' AND {} = '{object}'", store.column("run_id"), store.column("target_qname"))
 }
@@ -175,8 +169,8 @@ fn what_others_have_and_what_was_pulled_is_no_drift(store: &Store) {
 fn a_row_that_is_there_twice_is_found(store: &Store) {
     let home = imported(store, 2, 3);
     let ids = ids(&home, store);
-    double(store, "amx_history_runs", &format!("{} = '{}'", store.column("run_id"), ids[0]));
-    double(store, "amx_history_results", &object(store, &ids[1], "sales.t.c00001"));
+    store.double("amx_history_runs", &format!("{} = '{}'", store.column("run_id"), ids[0]), None);
+    store.double("amx_history_results", &object(store, &ids[1], "sales.t.c00001"), None);
     let report = verified(&home, store, &[], 3);
     let found = serde_json::json!([
         { "run_id": ids[0], "target_qname": null, "copies": 2, "exact": true },
@@ -193,8 +187,8 @@ fn repair_leaves_one_of_exact_copies(store: &Store) {
     let home = imported(store, 2, 3);
     let before = home.hashes(store);
     let shown = crate::common::rows::shown(&home, store);
-    double(store, "amx_history_runs", &format!("{} = '{}'", store.column("run_id"), before.keys().next().unwrap()));
-    double(store, "amx_history_results", "1 = 1");
+    store.double("amx_history_runs", &format!("{} = '{}'", store.column("run_id"), before.keys().next().unwrap()), None);
+    store.double("amx_history_results", "1 = 1", None);
     let report = verified(&home, store, &["--repair", "--yes"], 0);
     assert_eq!((&report["repaired"], &report["duplicates"]), (&7.into(), &Value::Array(vec![])), "{report}");
     assert_eq!((store.count("amx_history_runs"), store.count("amx_history_results")), (2, 6));
@@ -209,13 +203,8 @@ fn repair_leaves_one_of_exact_copies(store: &Store) {
 fn repair_leaves_differing_copies_alone(store: &Store) {
     let home = imported(store, 1, 3);
     let ids = ids(&home, store);
-    let (table, column) = (store.table("amx_history_results"), store.column("metadata_json"));
-    let twice = object(store, &ids[0], "sales.t.c00001");
-    // One of two rows that cannot be told apart is changed while it is alone.
-    store.execute(&format!("CREATE TABLE {} AS SELECT * FROM {table} WHERE {twice}", store.table("copies")));
-    store.execute(&format!("UPDATE {table} SET {column} = 'other' WHERE {twice}"));
-    store.execute(&format!("INSERT INTO {table} SELECT * FROM {}", store.table("copies")));
-    double(store, "amx_history_results", &object(store, &ids[0], "sales.t.c00002"));
+    store.double("amx_history_results", &object(store, &ids[0], "sales.t.c00001"), Some(("metadata_json", "other")));
+    store.double("amx_history_results", &object(store, &ids[0], "sales.t.c00002"), None);
     let report = verified(&home, store, &["--repair", "--yes"], 3);
     let left = serde_json::json!([{ "run_id": ids[0], "target_qname": "sales.t.c00001", "copies": 2, "exact": false }]);
     assert_eq!((&report["repaired"], &report["duplicates"]), (&1.into(), &left), "{report}");
@@ -227,9 +216,9 @@ fn repair_leaves_differing_copies_alone(store: &Store) {
 fn repair_leaves_one_of_many_copies_whoever_wrote_them(store: &Store) {
     let home = imported(store, 1, 1);
     let (table, writer, landing) = (store.table("amx_history_results"), store.column("writer"), store.column("landing"));
-    double(store, "amx_history_results", "1 = 1");
+    store.double("amx_history_results", "1 = 1", None);
     store.execute(&format!("UPDATE {table} SET {writer} = NULL, {landing} = NULL WHERE 1 = 1"));
-    double(store, "amx_history_results", "1 = 1");
+    store.double("amx_history_results", "1 = 1", None);
     assert_eq!(store.count("amx_history_results"), 4);
     let report = verified(&home, store, &["--repair", "--yes"], 0);
     assert_eq!((&report["repaired"], store.count("amx_history_results")), (&1.into(), 1), "{report}");
@@ -238,8 +227,8 @@ fn repair_leaves_one_of_many_copies_whoever_wrote_them(store: &Store) {
 fn a_repair_whose_answers_are_lost_is_ended_by_the_next(store: &Store) {
     let home = imported(store, 2, 4);
     let shown = crate::common::rows::shown(&home, store);
-    double(store, "amx_history_runs", "1 = 1");
-    double(store, "amx_history_results", "1 = 1");
+    store.double("amx_history_runs", "1 = 1", None);
+    store.double("amx_history_results", "1 = 1", None);
     let proxy = Proxy::to(store);
     let args = ["verify", "--repair", "--yes", "--quiet", "--url", &proxy.url(store), "--schema", &store.schema];
     proxy.weather(Weather::Forgetful(15));

@@ -4,7 +4,7 @@ Faithful: ZetaSQL, Google's own analyser, refuses what BigQuery refuses, with th
 to have; names of datasets and tables mind case; jobs have ids that are refused the second time, a location, and errors
 that the API tells as HTTP codes; results come in pages; a MERGE that matches a row twice is refused; DDL and
 INFORMATION_SCHEMA are catalog.py's. Not: logins, quotas, conflicts (statements run one after the other), cost, time
-limits, transactions, scripts."""
+limits, transactions, scripts; and of times after 2255 the emulator loses microseconds."""
 
 import json
 import re
@@ -245,6 +245,9 @@ class Handler(BaseHTTPRequestHandler):
             code = CODES.get(fault.body["reason"], 400)
             error = {"code": code, "message": fault.body["message"], "errors": [fault.body | {"domain": "global"}]}
             self.say(code, {"error": error})
+        except Exception as error:  # a flaw of this stand-in; the client is to hear of it
+            self.say(500, {"error": {"code": 500, "message": repr(error), "errors": [{"reason": "internalError"}]}})
+            raise
 
     do_GET = do_POST = go
 

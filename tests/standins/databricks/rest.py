@@ -27,6 +27,7 @@ import warehouse
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN, CLIENT, SECRET, WAREHOUSE = "dapi-of-the-standin", "client-of-the-standin", "secret-of-the-standin", "test"
 CHUNK_BYTES, INLINE_BYTES = 1 << 20, 25 << 20
+REMEMBERED = 200  # statements; the service forgets theirs after an hour
 FIELDS = {"statement": str, "warehouse_id": str, "catalog": str, "schema": str, "parameters": list, "wait_timeout": str, "on_wait_timeout": str}
 FIELDS |= {"disposition": str, "format": str, "row_limit": int, "byte_limit": int}
 
@@ -132,6 +133,7 @@ class Service:
     def __init__(self, house: warehouse.Warehouse):
         self.house, self.statements, self.tokens = house, {}, {TOKEN: float("inf")}
         self.workers = ThreadPoolExecutor(max_workers=1)
+        self.lock = threading.Lock()
 
     def token(self, authorization: str, form: dict) -> dict:
         wanted = "Basic " + base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
@@ -168,7 +170,10 @@ class Service:
             if not set(parameter) <= {"name", "value", "type"} or not isinstance(parameter.get("value"), str | None):
                 raise invalid("a parameter has a name, a type and a value that is text")
         statement = Statement(body)
-        self.statements[statement.id] = statement
+        with self.lock:
+            self.statements[statement.id] = statement
+            while len(self.statements) > REMEMBERED:
+                del self.statements[next(iter(self.statements))]
         self.workers.submit(statement.work, self.house)
         if not statement.over.wait(int(wait[1])) and body.get("on_wait_timeout") == "CANCEL":
             statement.cancel()

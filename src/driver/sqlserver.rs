@@ -377,8 +377,11 @@ fn fold_connecting(error: Native) -> DriverError {
 fn fold(error: Native) -> DriverError {
     match error {
         Native::Server(said) => DriverError::new(kind(said.code(), said.message()), said.message()),
+        // The library goes on with what one may do to its own settings, here as with what is wrong with a certificate.
+        Native::Io { kind: std::io::ErrorKind::TimedOut, .. } => {
+            DriverError::new(ErrorKind::Unreachable, "the server took the line and did not answer in time")
+        }
         Native::Io { message, .. } => DriverError::new(ErrorKind::Unreachable, message),
-        // The library goes on with what one may do to its own settings.
         Native::Tls(message) => DriverError::new(ErrorKind::Tls, message.split(" To connect anyway").next().unwrap_or_default()),
         // What is no message of the protocol is a line that broke, or no server of this kind.
         Native::Protocol(_) | Native::Utf8 | Native::Utf16 => DriverError::new(ErrorKind::Unreachable, NO_MESSAGE),

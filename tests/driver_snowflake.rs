@@ -419,7 +419,7 @@ async fn a_batch_that_met_a_busy_service_is_rolled_back() {
 
 #[tokio::test]
 async fn a_commit_without_an_answer_is_not_sent_again_and_its_session_is_left() {
-    for lost in [Act::Drop, Act::Status(503), Act::Status(502)] {
+    for lost in [Act::Drop, Act::Status(503), Act::Status(502), Act::Status(200)] {
         let service = Service::new(vec![Act::Touched(0), Act::Touched(1), lost]);
         let mut driver = service.driver().await;
         let batch = || vec![execute("UPDATE a SET b = 1", vec![], Some(1))];
@@ -439,6 +439,16 @@ async fn a_statement_without_an_answer_ends_its_batch_and_its_session() {
     atomic(driver.as_mut(), vec![]).await.unwrap();
     let statements = service.statements();
     assert_eq!(statements[2..], ["s2: ROLLBACK", "s3: BEGIN", "s3: COMMIT"], "{statements:#?}");
+}
+
+#[tokio::test]
+async fn a_batch_whose_caller_went_away_is_rolled_back_before_the_next() {
+    let service = Service::new(vec![]);
+    let mut driver = service.driver().await;
+    let ops = stream::iter([Ok(execute("UPDATE a SET b = 1", vec![], None))]).chain(stream::pending()).boxed();
+    assert!(tokio::time::timeout(Duration::from_secs(1), driver.atomic(ops)).await.is_err());
+    atomic(driver.as_mut(), vec![]).await.unwrap();
+    assert_eq!(service.statements(), ["s2: BEGIN", "s2: UPDATE a SET b = 1", "s2: ROLLBACK", "s3: BEGIN", "s3: COMMIT"]);
 }
 
 #[tokio::test]

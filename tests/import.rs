@@ -65,7 +65,7 @@ fn the_real_file_arrives_with_exact_counts() {
         assert!(report.as_object_mut().unwrap().shift_remove("elapsed_ms").unwrap().is_u64());
         let wanted = json!({
             "runs_found": 15, "runs_imported": 15, "runs_updated": 0, "runs_skipped": 0, "runs_failed": 0,
-            "results_imported": 210, "results_updated": 0, "results_skipped": 0, "conflicts": [], "failures": [],
+            "results_imported": 210, "results_updated": 0, "results_skipped": 0, "conflicts": [], "failures": [], "statements": null,
         });
         assert_eq!(report, wanted, "{}", store.backend);
         assert_eq!(store.counts(), (15, 210), "{}", store.backend);

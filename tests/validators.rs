@@ -34,6 +34,7 @@ fn grants(backend: Backend, script: &str) -> Vec<String> {
         .replace("<member>", "amx_member")
         .replace("<reader>", "amx_reader")
         .replace("<database>", "DWH")
+        .replace("<warehouse>", "WH")
         .replace("<catalog>", "main");
     assert!(!filled.contains('<'), "{filled}");
     lint::statements(backend, &filled).unwrap()
@@ -196,10 +197,28 @@ fn queries(backend: Backend) -> Vec<String> {
         files.collect::<BTreeSet<_>>()
     };
     for file in templates(format!("{root}/base/queries")).union(&templates(format!("{root}/{backend}/queries"))) {
-        let columns = |table: &str| context! { columns => names(table), kinds => kinds(table) };
+        let texts = |table: &str| {
+            let texts = kinds(table).into_iter().enumerate().filter(|(_, kind)| matches!(*kind, "text" | "json"));
+            texts.map(|(at, _)| at + 1).collect::<Vec<_>>()
+        };
+        let columns = |table: &str| context! { columns => names(table), kinds => kinds(table), texts => texts(table) };
+        let doubled = context! { table_name => results, key => ["run_id", "target_qname"], count => 2 };
         let merging = context! { table_name => results, columns => described(results), key => ["run_id", "target_qname"] };
         let more = match file.as_str() {
-            "columns.sql" | "limit.sql" | "rows.sql" => continue,
+            "columns.sql" | "keyed.sql" | "limit.sql" | "rows.sql" => continue,
+            // Where keys are enforced nothing is there twice.
+            "copies.sql" | "delete_copies.sql" | "duplicates.sql" | "remove_rows.sql" if dialect.keys_enforced => continue,
+            "delete_copies.sql" if !dialect.transactions => continue,
+            "remove_rows.sql" if dialect.transactions => continue,
+            "copies.sql" => vec![context! { ..columns(results), ..doubled }],
+            "delete_copies.sql" | "duplicates.sql" => vec![doubled],
+            "remove_rows.sql" => {
+                let columns: Vec<_> =
+                    key.iter().zip(["key", "key", "key", "integer"]).map(|(name, kind)| context! { name => *name, kind }).collect();
+                vec![context! { columns, ..doubled }]
+            }
+            "hashed_results.sql" => [true, false].map(|after| context! { after, ..columns(results) }).to_vec(),
+            "run_ids.sql" => [true, false].map(|after| context! { after }).to_vec(),
             "add_rows.sql" | "change_rows.sql" if dialect.transactions => continue,
             "add_rows.sql" => vec![merging],
             "change_rows.sql" => {

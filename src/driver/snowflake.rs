@@ -151,12 +151,14 @@ struct Snowflake {
     waits: Waits,
     single: Line,
     batch: Line,
+    /// Whether a batch has begun that did not end: whoever waited for it may have gone away.
+    open: bool,
 }
 
 impl Snowflake {
     async fn open(clients: Clients, waits: Waits) -> Result<Snowflake, DriverError> {
         let (single, batch) = (Line::new(&clients.single, &waits), Line::new(&clients.batch, &waits));
-        let mut snowflake = Snowflake { clients, waits, single, batch };
+        let mut snowflake = Snowflake { clients, waits, single, batch, open: false };
         snowflake.single.session().await?;
         Ok(snowflake)
     }
@@ -168,22 +170,26 @@ impl Driver for Snowflake {
         if let Some(setting) = sql.strip_prefix("ALTER SESSION SET ") {
             return self.single.set(setting).await.map(|()| 0);
         }
-        touched(self.single.send(sql, params, Resend::Refused).await?).await
+        touched(self.single.send(sql, params, Part::Writing).await?).await
     }
 
     async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError> {
-        let rows: Vec<DynamicRow> = self.single.send(sql, params, Resend::Busy).await?.collect().await.map_err(|error| fold(&error))?;
+        let rows: Vec<DynamicRow> = self.single.send(sql, params, Part::Reading).await?.collect().await.map_err(|error| fold(&error))?;
         rows.into_iter().map(|row| decode(row, kinds)).collect()
     }
 
     async fn atomic(&mut self, mut ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {
+        if self.open {
+            self.batch.give_up(true).await;
+        }
         self.batch.refresh();
-        self.batch.send("BEGIN", &[], Resend::Busy).await?;
+        self.open = true;
+        self.batch.send("BEGIN", &[], Part::Reading).await?;
         let mut landed = Ok(());
         while let Some(op) = ops.next().await {
             landed = match op {
                 Err(error) => Err(Failure::Source(error)),
-                Ok(Op::Execute { sql, params, expect }) => match self.batch.change(&sql, &params).await {
+                Ok(Op::Execute { sql, params, expect }) => match change(&mut self.batch, &sql, &params).await {
                     Ok(touched) if expect.is_some_and(|expected| expected != touched) => Err(Failure::Overtaken),
                     Ok(_) => Ok(()),
                     Err(error) => Err(error.into()),
@@ -195,12 +201,14 @@ impl Driver for Snowflake {
             }
         }
         let landed = match landed {
-            Ok(()) => self.batch.send("COMMIT", &[], Resend::Never).await.map(drop).map_err(Failure::from),
+            Ok(()) => self.batch.send("COMMIT", &[], Part::Commit).await.map(drop).map_err(Failure::from),
             refused => refused,
         };
         if let Err(failure) = &landed {
-            self.batch.give_up(failure).await;
+            let lost = matches!(failure, Failure::Database(error) if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Tls));
+            self.batch.give_up(lost).await;
         }
+        self.open = false;
         landed
     }
 
@@ -216,7 +224,10 @@ impl Driver for Snowflake {
         Err(no_lock())
     }
 
-    async fn close(self: Box<Self>) {
+    async fn close(mut self: Box<Self>) {
+        if self.open {
+            self.batch.give_up(true).await;
+        }
         // The client has no way to end a session; the service ends it once it has been idle for long enough.
     }
 }
@@ -225,15 +236,19 @@ fn no_lock() -> DriverError {
     DriverError::new(ErrorKind::Other, "Snowflake has no lock that a session could hold; the lease in the store stands for one")
 }
 
-/// After which refusals a statement is sent again.
+/// What a statement is to its session, which says when it may be sent again. Each may where the service did not look at it (HTTP 429). Where it was
+/// busy (HTTP 503) it is not known whether it was worked on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Resend {
-    /// After those that say that it was not looked at: an expired session, and too many requests (HTTP 429).
-    Refused,
-    /// Also where the service was busy (HTTP 503), which does not say whether it was worked on: for what changes nothing.
-    Busy,
-    /// After none: its transaction would not be there any more.
-    Never,
+enum Part {
+    /// It changes nothing, so that it may always be sent again.
+    Reading,
+    /// It writes and commits by itself.
+    Writing,
+    /// It belongs to a transaction, which is gone in a new session, and in which what was sent twice would be there twice: the batch as a whole is to be
+    /// sent again.
+    Batch,
+    /// It ends one.
+    Commit,
 }
 
 /// One session, made anew where it has expired.
@@ -285,7 +300,7 @@ impl Line {
     async fn set(&mut self, setting: &str) -> Result<(), DriverError> {
         let (name, value) = setting.split_once('=').map(|(name, value)| (name.trim(), value.trim())).unwrap_or((setting, ""));
         let sql = format!("ALTER SESSION SET {setting}");
-        self.send(&sql, &[], Resend::Busy).await?;
+        self.send(&sql, &[], Part::Reading).await?;
         if let ("STATEMENT_TIMEOUT_IN_SECONDS", Ok(seconds)) = (name, value.parse()) {
             self.patience = Duration::from_secs(seconds) + LINE_TIME;
         }
@@ -294,8 +309,10 @@ impl Line {
         Ok(())
     }
 
-    /// Sends a statement.
-    async fn send(&mut self, sql: &str, params: &[Value], resend: Resend) -> Result<ResultCursor, DriverError> {
+    /// Sends a statement, after a new login where the session has expired, and after pauses where the service asks for them.
+    async fn send(&mut self, sql: &str, params: &[Value], part: Part) -> Result<ResultCursor, DriverError> {
+        let nothing_landed =
+            |why: &str| Err(DriverError::new(ErrorKind::Serialisation, format!("{why} within a transaction, of which nothing landed")));
         let (mut pauses, mut renewed) = (Pauses::default(), false);
         loop {
             let options = QueryOptions::new().with_query_response_timeout(self.patience);
@@ -303,14 +320,17 @@ impl Line {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let again = match status(&error) {
-                _ if resend == Resend::Never => false,
+            let again = match (status(&error), part) {
+                (_, Part::Batch | Part::Commit) if expired(&error) => return nothing_landed("the session expired"),
                 _ if expired(&error) => {
                     self.session = None;
                     !std::mem::replace(&mut renewed, true)
                 }
-                Some(503) if resend != Resend::Busy => false,
-                Some(429 | 503) => pauses.take(&self.waits, &error).await,
+                (Some(429), _) | (Some(503), Part::Reading) => pauses.take(&self.waits, &error).await,
+                (Some(503), Part::Batch) => {
+                    pauses.take(&self.waits, &error).await;
+                    return nothing_landed("the service was busy");
+                }
                 _ => false,
             };
             if !again {
@@ -319,41 +339,12 @@ impl Line {
         }
     }
 
-    /// Sends a statement of a batch and says how many rows it touched. Where it was not looked at, or may not have been, the batch as a whole is to
-    /// be sent again: a session that expired has taken its transaction with it, and what was sent twice would be there twice.
-    async fn change(&mut self, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
-        let mut pauses = Pauses::default();
-        loop {
-            let options = QueryOptions::new().with_query_response_timeout(self.patience);
-            let error = match self.session().await?.query_with_options(statement(sql, params), options).await {
-                Ok(answer) => return touched(answer).await,
-                Err(error) => error,
-            };
-            match status(&error) {
-                _ if expired(&error) => {
-                    return Err(DriverError::new(
-                        ErrorKind::Serialisation,
-                        "the session expired within a transaction, of which nothing landed",
-                    ));
-                }
-                Some(429) if pauses.take(&self.waits, &error).await => {}
-                Some(503) if pauses.take(&self.waits, &error).await => {
-                    return Err(DriverError::new(
-                        ErrorKind::Serialisation,
-                        "the service was busy within a transaction, of which nothing landed",
-                    ));
-                }
-                _ => return Err(fold(&error)),
-            }
-        }
-    }
-
-    /// Gives a batch up. Where it is not known how far a statement got, the session is left as well: whatever still arrives in it is never committed.
-    async fn give_up(&mut self, failure: &Failure) {
+    /// Gives a batch up. Where it is not known how far a statement got the session is left as well: whatever still arrives in it is never committed.
+    async fn give_up(&mut self, leave: bool) {
         let Some((session, _)) = &self.session else { return };
-        let rolled_back = session.query("ROLLBACK").await.is_ok();
-        let lost = matches!(failure, Failure::Database(error) if matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Tls));
-        if lost || !rolled_back {
+        let options = QueryOptions::new().with_query_response_timeout(LINE_TIME);
+        let rolled_back = session.query_with_options("ROLLBACK", options).await.is_ok();
+        if leave || !rolled_back {
             self.session = None;
         }
     }
@@ -396,6 +387,11 @@ fn statement(sql: &str, params: &[Value]) -> Statement<snowflake_connector_rs::P
         }
         Value::Time(None) => statement.bind(RawBind::null(BindType::TimestampNtz)),
     })
+}
+
+/// A statement of a batch; says how many rows it touched.
+async fn change(line: &mut Line, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
+    touched(line.send(sql, params, Part::Batch).await?).await
 }
 
 /// How many rows a statement touched. DML answers with one row of counts, such as `number of rows updated`; the rows of a join that met one
@@ -471,7 +467,7 @@ async fn insert(line: &mut Line, load: Load<'_>) -> Result<(), DriverError> {
             json.push_str(&row);
         }
         json.push(']');
-        line.change(&sql, &[json.into()]).await?;
+        change(line, &sql, &[json.into()]).await?;
         if !next.is_empty() {
             next.insert(0, '[');
         }
@@ -545,7 +541,7 @@ fn fold(error: &snowflake_connector_rs::Error) -> DriverError {
 }
 
 /// What an error code of the service means, and words of our own where the service's would not help. It does not tell what is missing from what the
-/// role may not see.
+/// role may not see. Snowflake publishes no list of its codes: these are as its manual, the sources of its drivers and its users' reports have them.
 fn kind(code: &str) -> (ErrorKind, Option<&'static str>) {
     let kind = match code {
         // No warehouse, no database in use: neither a wrong name in the profile nor a missing privilege fails the login.
@@ -558,20 +554,19 @@ fn kind(code: &str) -> (ErrorKind, Option<&'static str>) {
             let words = "no database is in use: name one as `database` in the profile, and let the role use it (GRANT USAGE ON DATABASE)";
             return (ErrorKind::Denied, Some(words));
         }
-        "003001" | "003540" | "003041" => ErrorKind::Denied,
+        "003001" => ErrorKind::Denied,
         "002002" => ErrorKind::Exists,
         "000904" | "002003" | "002043" => ErrorKind::Missing,
         // Hybrid tables alone have keys.
         "200001" => ErrorKind::Duplicate,
         "100072" => ErrorKind::NotNull,
-        "100035" | "100037" | "100038" | "100039" | "100040" | "100046" | "100069" | "100078" | "100082" | "100132" | "100145" => {
-            ErrorKind::TooLong
-        }
+        // A text that is too long, or one that is no number, time, truth or JSON.
+        "100035" | "100037" | "100038" | "100039" | "100040" | "100046" | "100069" | "100078" | "100082" => ErrorKind::TooLong,
         // A table's lock was not had in time, or twenty others wait for it already.
         "000625" => ErrorKind::LockTimeout,
         // The warehouse's resource monitor has no credits left.
         "090073" => ErrorKind::Full,
-        "390112" | "390114" | "390100" | "390101" | "390144" | "390189" | "390201" | "390303" | "390318" | "390422" => ErrorKind::Auth,
+        code if code.starts_with("390") => ErrorKind::Auth,
         _ => ErrorKind::Other,
     };
     (kind, None)

@@ -83,7 +83,6 @@ pub struct Report {
     /// Rows that cannot be stored.
     pub failures: Vec<BadRow>,
     /// Of a dry run: about how many statements the import will send.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub statements: Option<u64>,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,

@@ -11,10 +11,14 @@ What is Snowflake's here and not fakesnow's or DuckDB's:
 - Timestamps are exact.
 - Large answers come in chunks, each to be fetched by itself.
 
+What is neither's, so that tests need not wait: a transaction in somebody's way is aborted after 20 s without a statement, not 5 minutes, and a
+session ends after 10 minutes, not 4 hours.
+
 What is DuckDB's still:
 - A transaction sees the data as they were at its first statement, not as they are at each. Where that shows, as a conflict of two updates, the
   answer is that of a lock that was not had.
 - No warehouse works, nothing is billed, and privileges are not checked. The role `NOBODY` may only log in.
+- The error codes of a statement in an aborted transaction are made up.
 - Every password but `wrong`, every token but `wrong` and every signed JWT is taken.
 """
 
@@ -25,6 +29,7 @@ import re
 import secrets
 import sys
 import threading
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -48,6 +53,8 @@ from starlette.routing import Route
 
 DATABASE, WAREHOUSE = "ANALYTICS", "WH"
 INLINE_ROWS = 5000
+IDLE_SECONDS = 600
+ORPHAN_SECONDS = 20
 EPOCH = datetime(1970, 1, 1)
 MISSING_TYPES = "JSONB JSON UUID HUGEINT TIMESTAMPTZ CLOB BLOB BIT BYTEA SERIAL BIGSERIAL HSTORE MONEY XML"
 PARAMETERS = {
@@ -75,8 +82,16 @@ class Session:
     in_transaction: bool = False
     begun: bool = False
     aborted: bool = False
+    used: float = 0
     locks: set = field(default_factory=set)
     busy: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Nothing(dict):
+    """fakesnow keeps every answer, for RESULT_SCAN."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        pass
 
 
 class Locks:
@@ -87,12 +102,21 @@ class Locks:
         self.holders: dict[str, Session] = {}
 
     def take(self, session: Session, table: str) -> None:
-        seconds = session.parameters.get("LOCK_TIMEOUT", 43200)
+        until = time.monotonic() + session.parameters.get("LOCK_TIMEOUT", 43200)
         with self.changed:
-            if not self.changed.wait_for(lambda: self.holders.get(table, session) is session, seconds):
-                raise Refused("000625", f"Statement has locked table '{table}' in a transaction and this lock has not yet been released.")
+            while not self.changed.wait_for(lambda: self.holders.get(table, session) is session, 1):
+                self.abort_idle(self.holders[table])
+                if time.monotonic() > until:
+                    raise Refused("000625", f"Statement has locked table '{table}' in a transaction and this lock has not yet been released.")
             self.holders[table] = session
             session.locks.add(table)
+
+    def abort_idle(self, holder: Session) -> None:
+        """A transaction that is in somebody's way, and whose client may be gone."""
+        if time.monotonic() - holder.used > ORPHAN_SECONDS and holder.busy.acquire(blocking=False):
+            finish(holder, "rollback")
+            holder.in_transaction = holder.aborted = True
+            holder.busy.release()
 
     def free(self, session: Session) -> None:
         with self.changed:
@@ -118,6 +142,7 @@ def microseconds(tree: exp.Expression, otherwise=fakesnow.transforms.to_timestam
 
 
 def prepare() -> None:
+    service.results_cache = Nothing()
     fakesnow.transforms.to_timestamp = microseconds
     connection = service.connect()
     connection.cursor().execute(f"CREATE DATABASE {DATABASE}")
@@ -138,6 +163,15 @@ def refusal(code: str, message: str, status: int = 200) -> JSONResponse:
     return JSONResponse({"data": data, "code": code, "message": message, "success": False}, status)
 
 
+def end_idle_sessions() -> None:
+    """As Snowflake does, if sooner: clients of its drivers that do not say goodbye are many in a suite."""
+    for token, session in list(sessions.items()):
+        if time.monotonic() - session.used > IDLE_SECONDS:
+            del sessions[token]
+            finish(session, "rollback")
+            session.connection.close()
+
+
 async def login(request: Request) -> JSONResponse:
     data = (await body(request))["data"]
     if "wrong" in (data.get("PASSWORD"), data.get("TOKEN")):
@@ -153,8 +187,9 @@ async def login(request: Request) -> JSONResponse:
         return refusal("390186", f"invalid session parameters {unknown}")
     names = {name: request.query_params.get(name, "").upper() for name in ("databaseName", "warehouse")}
     connection = await run_in_threadpool(service.connect, names["databaseName"] or None)
+    end_idle_sessions()
     token = secrets.token_urlsafe(32)
-    sessions[token] = Session(connection, names["databaseName"] == DATABASE, names["warehouse"] == WAREHOUSE, role, parameters)
+    sessions[token] = Session(connection, names["databaseName"] == DATABASE, names["warehouse"] == WAREHOUSE, role, parameters, used=time.monotonic())
     info = {"databaseName": DATABASE if sessions[token].database else None, "warehouseName": WAREHOUSE if sessions[token].warehouse else None}
     answer = {"token": token, "masterToken": "m", "validityInSeconds": 3600, "masterValidityInSeconds": 14400, "parameters": [], "sessionInfo": info}
     return JSONResponse({"data": answer, "code": None, "message": None, "success": True})
@@ -178,6 +213,7 @@ async def query(request: Request) -> JSONResponse:
     session = sessions.get(token)
     if session is None:
         return refusal("390104", "User must login again to access the service.")
+    session.used = time.monotonic()
     asked = await body(request)
     return await run_in_threadpool(answer, session, asked, str(request.base_url))
 

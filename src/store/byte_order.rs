@@ -59,7 +59,7 @@ fn may_precede(name: &str, stem: &str) -> bool {
     let Some(rest) = name.strip_prefix(stem) else { return false };
     match rest.trim_start_matches(' ').chars().next() {
         None => true,
-        Some(next) => next < ' ' || next >= '\u{e000}',
+        Some(next) => !(' '..'\u{e000}').contains(&next),
     }
 }
 

@@ -135,7 +135,12 @@ mod tests {
         assert_eq!(sides.put_shared("b", &hashed(7)).unwrap(), Some(b.clone()));
         assert_eq!(sides.put_shared("c", &hashed(7)).unwrap(), None);
         let mut all = vec![];
-        sides.each(&mut |run| Ok(all.push(run))).unwrap();
+        sides
+            .each(&mut |run| {
+                all.push(run);
+                Ok(())
+            })
+            .unwrap();
         let a = Compared { run_id: "a".into(), local: None, shared: Some(hashed(0)), own: false, pending: false };
         let c = Compared { run_id: "c".into(), local: Some(hashed(3)), shared: None, own: true, pending: true };
         assert_eq!((sides.count().unwrap(), all), (3, vec![a, b, c]));

@@ -232,8 +232,13 @@ impl Lint {
         self.dynamic(tokens)?;
         self.anywhere(tokens);
         let table = find(tokens, &["CREATE", "TABLE"]);
-        if let Some(at) = table {
-            self.create_table(&tokens[at + 2..]);
+        // A table that is made by a query has its columns from there.
+        let by_query = |tokens: &&[Token]| {
+            let first = tokens.iter().find(|token| token.is("AS") || **token == Token::Symbol('('));
+            first.is_none_or(|token| token.is("AS"))
+        };
+        if let Some(columns) = table.map(|at| &tokens[at + 2..]).filter(|tokens| !by_query(tokens)) {
+            self.create_table(columns);
         }
         if let Some(at) = find(tokens, &["ALTER", "TABLE"]) {
             self.alter_table(&tokens[at + 2..]);

@@ -125,12 +125,13 @@ fn telling_rows() -> Vec<Row> {
         None,
         None,
     ];
-    let rows = texts.into_iter().zip(numbers).zip(times).enumerate();
-    let row = |(at, ((text, number), time)): (usize, ((Option<String>, Option<i64>), Option<DateTime<Utc>>))| {
+    let (mut numbers, mut times) = (numbers.into_iter(), times.into_iter());
+    let row = |(at, text): (usize, Option<String>)| {
+        let (number, time) = (numbers.next().unwrap(), times.next().unwrap());
         let short = if at % 2 == 0 { Value::Text(None) } else { "12345".into() };
         vec![format!("k{at}").into(), text.into(), number.into(), (at % 2 == 0).into(), time.into(), short]
     };
-    rows.map(row).collect()
+    texts.into_iter().enumerate().map(row).collect()
 }
 
 #[test]

@@ -89,12 +89,15 @@ fn every_behaviour() -> impl Iterator<Item = (&'static Behaviour, bool)> {
 }
 
 fn main() {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // The program waits for the engine most of the time.
+    arguments.test_threads.get_or_insert(4);
     let counts: Arc<Mutex<BTreeMap<Backend, Count>>> = Arc::default();
     let pool: Arc<Pool> = Arc::default();
     let mut trials = vec![];
-    for backend in Backend::ALL {
-        for (behaviour, fresh) in every_behaviour() {
+    // One backend after the other for each behaviour, so that those at work at the same time are different ones.
+    for (behaviour, fresh) in every_behaviour() {
+        for backend in Backend::ALL {
             let none = behaviour.not_on.iter().find(|(not_on, _)| *not_on == backend).map(|(_, why)| *why);
             let skipped = none.or(why_not(backend));
             // In CI a server that can be had is there.

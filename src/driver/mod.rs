@@ -458,6 +458,8 @@ async fn wait_out(waits: &Waits, why: &str, pause: Duration, waited: Duration) {
 /// # Errors
 /// `backend_not_built` where this build has no driver for it; else what the engine says.
 pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, waits: Waits) -> Result<Box<dyn Driver>, Error> {
+    // The clients of several services bring providers of cryptography of their own, and rustls takes none of two by itself. One that is there stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let connecting = async {
         match profile.backend {
             #[cfg(feature = "postgresql")]

@@ -59,8 +59,6 @@ pub(super) async fn connect(profile: &Profile, home: &Path, waits: Waits) -> Res
     let field = |name: &str| profile.field(name).map(str::to_string);
     let project = field("project").ok_or_else(|| Error::internal("a BigQuery profile names no project"))?;
     let endpoint = endpoint(profile.field("endpoint").unwrap_or(ENDPOINT))?;
-    // Google's library signs and connects with whichever provider the program has chosen.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let path = profile.field("credentials_path");
     let credentials = match endpoint.host_str().is_some_and(is_local) && path.is_none() {
         true => None,

@@ -163,8 +163,6 @@ impl Line {
         let (opened, opening) = oneshot::channel();
         let (ended, end) = oneshot::channel();
         quiet_panics();
-        // The client asks the process for its library of ciphers; whoever was first has chosen.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let life = move || {
             let _ended = ended;
             let connection = login.open();

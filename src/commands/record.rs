@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{Receiver, channel};
 
 /// How long the shared store is waited for before an operation counts as queued.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for services, whose statements take a second each and which may have to wake up.
+/// The same for services, whose statements take a second each and which may have to wake up. The lease of another writer is waited for on top of it.
 const PATIENCE_WITH_SERVICES: Duration = Duration::from_secs(60);
 /// The longest line. It is held in memory.
 const LONGEST_LINE: u64 = 64 * 1024 * 1024;

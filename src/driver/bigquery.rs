@@ -34,7 +34,7 @@ const ENDPOINT: &str = "https://bigquery.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 /// The largest request: <https://cloud.google.com/bigquery/quotas#query_jobs>.
 const REQUEST_MAX: usize = 10_000_000;
-/// How long a statement that changes rows may take: that of a writer who died ends soon.
+/// How long a statement that changes rows may take: that of a writer who died ends before the store's lease is taken over.
 const DML_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long any other statement may take.
 const TIMEOUT: Duration = Duration::from_secs(600);

@@ -23,9 +23,8 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long a statement that writes rows may take. The service cancels it then, whatever has become of this program. One whose
-/// sender died may end after the store's lease was taken over; it is a MERGE on a key, and that two cannot both add a
-/// row rests on Delta's conflict detection.
+/// How long a statement that writes rows may take. The service cancels it then, whatever has become of this program: one whose
+/// sender died ends before the store's lease is taken over.
 const WRITE_SECONDS: u64 = 40;
 /// How long the service waits before it says that a statement is not done; then it is polled.
 const WAIT_SECONDS: u64 = 10;

@@ -315,7 +315,7 @@ impl Engine<'_> {
         }
         let fence = row.fence + 1;
         let renew = self.lock_sql("lock_renew.sql", context! { fence })?;
-        let beating = renewer.map(|renewer| tokio::spawn(beat(renewer, renew.clone(), options.lease / 4)));
+        let beating = renewer.map(|renewer| tokio::spawn(beat(renewer, renew.clone(), options.lease / 4, |_| {})));
         Ok(Some(Held { fence, beating, renew }))
     }
 
@@ -347,12 +347,16 @@ pub(crate) fn in_the_way(error: &DriverError) -> bool {
     matches!(error.kind, ErrorKind::Serialisation | ErrorKind::LockTimeout)
 }
 
-/// Renews a lease until it is lost or this is aborted. A renewal that fails is tried again at the next beat.
-pub(crate) async fn beat(mut renewer: Box<dyn Driver>, renew: String, every: Duration) {
+/// Renews a lease until it is lost or this is aborted, and notes when each renewal was sent that was done. One that fails is tried again at the next
+/// beat.
+pub(crate) async fn beat(mut renewer: Box<dyn Driver>, renew: String, every: Duration, note: impl Fn(Instant) + Send) {
     loop {
         tokio::time::sleep(every).await;
-        if let Ok(0) = renewer.execute(&renew, &[]).await {
-            return;
+        let sent = Instant::now();
+        match renewer.execute(&renew, &[]).await {
+            Ok(0) => return,
+            Ok(_) => note(sent),
+            Err(_) => {}
         }
     }
 }

@@ -241,11 +241,21 @@ impl SharedStore<'_> {
     /// Publishes a number whose rows are there.
     pub(super) async fn publish(&mut self, writer: &str, (from, number): (i64, i64), lease: Option<&Lease>) -> Result<(), NotLanded> {
         let sql = self.sql("queries/land.sql", fence_context(lease)?)?;
-        match self.driver.execute(&sql, &[number.into(), writer.into(), from.into()]).await {
+        match self.under(lease, &sql, &[number.into(), writer.into(), from.into()]).await {
             Ok(1..) => Ok(()),
             Ok(0) => Err(NotLanded::surely(Failure::Overtaken)),
-            Err(error) => Err(NotLanded::at_the_end(error.into())),
+            Err(failure) => Err(NotLanded::at_the_end(failure)),
         }
+    }
+
+    /// Runs a statement that tests the lease's number. Gives how many rows it touched.
+    async fn under(&mut self, lease: Option<&Lease>, sql: &str, params: &[Value]) -> Result<u64, Failure> {
+        if let Some(lease) = lease
+            && !self.leases().is_fresh(lease).await?
+        {
+            return Err(Failure::Overtaken);
+        }
+        Ok(self.driver.execute(sql, params).await?)
     }
 
     /// Adds rows of which none is there that has the same in the columns of `key`.
@@ -257,24 +267,24 @@ impl SharedStore<'_> {
         rows: Rows<'_>,
         lease: Option<&Lease>,
     ) -> Result<(), NotLanded> {
-        let context = context! { table_name => table, key => key.to_vec(), ..fence_context(lease)? };
-        self.by_rows("queries/add_rows.sql", context, columns, rows).await
+        self.by_rows("queries/add_rows.sql", context! { table_name => table, key => key.to_vec() }, columns, rows, lease).await
     }
 
-    /// Runs a statement as often as it takes to bring it all rows, each time with many of them.
+    /// Runs a statement under the lease as often as it takes to bring it all rows, each time with many of them.
     pub(super) async fn by_rows(
         &mut self,
         template: &str,
         context: minijinja::Value,
         columns: &[(&str, Kind)],
         rows: Rows<'_>,
+        lease: Option<&Lease>,
     ) -> Result<(), NotLanded> {
         let described: Vec<_> = columns.iter().map(|(name, kind)| described(name, *kind)).collect();
-        let sql = self.sql(template, context! { columns => described, ..context })?;
+        let sql = self.sql(template, context! { columns => described, ..context! { ..fence_context(lease)?, ..context } })?;
         let mut rows = rows.peekable();
         while rows.peek().is_some() {
             let (text, _) = text_of(&mut rows)?;
-            self.driver.execute(&sql, &[text.into()]).await.map_err(NotLanded::surely)?;
+            self.under(lease, &sql, &[text.into()]).await.map_err(NotLanded::surely)?;
         }
         Ok(())
     }
@@ -300,7 +310,7 @@ impl SharedStore<'_> {
             let mut rows = alike.iter().map(row).peekable();
             while rows.peek().is_some() {
                 let (text, count) = text_of(&mut rows)?;
-                if self.driver.execute(&sql, &[text.into()]).await.map_err(NotLanded::surely)? != count {
+                if self.under(lease, &sql, &[text.into()]).await.map_err(NotLanded::surely)? != count {
                     return Err(NotLanded::surely(Failure::Overtaken));
                 }
             }
@@ -327,8 +337,10 @@ impl SharedStore<'_> {
             return Ok(landed);
         }
         let sql = self.sql("queries/land.sql", fence_context(lease)?)?;
-        let published = self.driver.execute(&sql, &[newest.into(), installation.into(), landed.into()]).await;
-        published.map_err(|error| self.refused(error))?;
+        match self.under(lease, &sql, &[newest.into(), installation.into(), landed.into()]).await {
+            Err(Failure::Database(error)) => return Err(self.refused(error)),
+            published => published?,
+        };
         Ok(self.landed(installation).await?.map_or(landed, |landed| landed.number))
     }
 }

@@ -4,7 +4,7 @@
 //! key that do not have that stamp are deleted. Wherever that is cut off, a row is there that every reader finds.
 
 use super::batch::NotLanded;
-use super::lease::{Lease, fence_context};
+use super::lease::Lease;
 use super::shared::{RESULT_COLUMNS, RESULTS, RUN_COLUMNS, RUNS, SharedStore, kinds, selected};
 use crate::driver::{Failure, Op, Row, Value};
 use crate::error::Result;
@@ -168,8 +168,8 @@ impl SharedStore<'_> {
                 self.add_rows(table.table(), table.columns(), &named, Box::new(kept.into_iter()), lease).await.map_err(failure)?;
                 self.publish(&repairer.writer, numbers, lease).await.map_err(failure)?;
                 let columns: Vec<(&str, Kind)> = table.columns().iter().filter(|(name, _)| named.contains(name)).copied().collect();
-                let context = context! { table_name => table.table(), key => table.key(), ..fence_context(lease)? };
-                self.by_rows("queries/remove_rows.sql", context, &columns, Box::new(told.into_iter())).await.map_err(failure)?;
+                let context = context! { table_name => table.table(), key => table.key() };
+                self.by_rows("queries/remove_rows.sql", context, &columns, Box::new(told.into_iter()), lease).await.map_err(failure)?;
             }
         }
         repairer.landed = numbers.1;

@@ -12,6 +12,7 @@ use crate::migration::{Holder, LEASE, LockRow, beat, in_the_way};
 use crate::model::Model;
 use crate::render::Turn;
 use minijinja::context;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -19,11 +20,25 @@ use tokio::time::Instant;
 /// The shortest and the longest pause between two tries.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// How long the lease lasts where a batch is no transaction: longer than a statement of a writer that died goes on, which BigQuery is told to end
+/// after 45 s and Databricks after 40, and the age of the sign of life that it was sent with.
+const LEASE_OF_STATEMENTS: Duration = Duration::from_secs(60);
+/// The pause between two signs of life, and how old the last one may be when a statement is sent.
+const BEAT: Duration = Duration::from_secs(5);
+const FRESH: Duration = Duration::from_secs(10);
+
+/// How long the lease lasts without a sign of life.
+fn lasts(dialect: &Dialect) -> Duration {
+    if dialect.transactions { LEASE } else { LEASE_OF_STATEMENTS }
+}
+
 /// The lease, had.
 #[derive(Debug)]
 pub struct Lease {
     /// The number that this holder got.
     pub(super) fence: i64,
+    /// When the last sign of life was sent that reached the store.
+    alive: Arc<Mutex<Instant>>,
     /// Renews it over a line of its own where a batch takes long.
     beating: Option<JoinHandle<()>>,
 }
@@ -71,11 +86,12 @@ impl Leases<'_> {
                 Some((known, since)) if *known == row => *since,
                 _ => Instant::now(),
             };
-            if row.holder.is_none() || since.elapsed() >= LEASE {
+            if row.holder.is_none() || since.elapsed() >= lasts(self.dialect) {
                 let (sql, params) = row.take(self.dialect, self.schema, &lock, Turn::Write, &holder)?;
+                let sent = Instant::now();
                 match self.driver.execute(&sql, &params).await {
                     Ok(0) => {}
-                    Ok(_) => return self.had(&lock, row.fence + 1).await,
+                    Ok(_) => return self.had(&lock, row.fence + 1, sent).await,
                     Err(error) if in_the_way(&error) => {}
                     Err(error) => return Err(super::shared::refused(error, self.dialect, self.schema, crate::render::Privilege::Write)),
                 }
@@ -97,15 +113,31 @@ impl Leases<'_> {
         }
     }
 
-    /// A statement of a batch may take longer than the lease lasts where batches are no transactions: there it is renewed meanwhile. Within a
-    /// transaction the row is locked.
-    async fn had(&mut self, lock: &str, fence: i64) -> Result<Lease> {
+    /// A batch of statements may take longer than the lease lasts: there it is renewed meanwhile. Within a transaction the row is locked.
+    async fn had(&mut self, lock: &str, fence: i64, taken: Instant) -> Result<Lease> {
+        let alive = Arc::new(Mutex::new(taken));
         let mut beating = None;
         if !self.dialect.transactions {
-            let renew = self.renew_sql(lock, fence)?;
-            beating = Some(tokio::spawn(beat(self.driver.another().await?, renew, LEASE / 4)));
+            let (renew, seen) = (self.renew_sql(lock, fence)?, Arc::clone(&alive));
+            let note = move |sent| *seen.lock().unwrap_or_else(PoisonError::into_inner) = sent;
+            beating = Some(tokio::spawn(beat(self.driver.another().await?, renew, BEAT, note)));
         }
-        Ok(Lease { fence, beating })
+        Ok(Lease { fence, alive, beating })
+    }
+
+    /// Whether the lease is had and its last sign of life is young, so that a statement that is sent now ends before another writer takes it over,
+    /// also where nobody lives to see that end. It is renewed where the beat was not heard.
+    pub async fn is_fresh(&mut self, lease: &Lease) -> Result<bool> {
+        let alive = || lease.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        if alive().elapsed() < FRESH {
+            return Ok(true);
+        }
+        let sent = Instant::now();
+        let had = self.driver.execute(&self.proof(lease)?, &[]).await? > 0;
+        if had {
+            *alive() = sent;
+        }
+        Ok(had)
     }
 
     /// The statement that shows within a transaction that the lease is still had: it touches one row then, and keeps it.

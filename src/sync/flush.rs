@@ -1,7 +1,7 @@
 //! Drains the outbox: sends what is queued in order, batch by batch, and finds out what became of a batch of which no answer came.
 
 use super::Connect;
-use super::landing::Landing;
+use super::landing::{LEASE_WAIT, Landing};
 use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Failure};
 use crate::error::{Code, Error, Result};
@@ -103,7 +103,7 @@ impl<'a> Link<'a> {
         let (connect, patience) = (self.connect, self.patience);
         let mut driver = within(patience, connect.connect()).await??;
         let mut store = SharedStore::new(driver.as_mut(), self.dialect, self.schema);
-        let landing = within(patience, Landing::begin(&mut store, local, &self.place, self.person)).await??;
+        let landing = within(self.with_lease(), Landing::begin(&mut store, local, &self.place, self.person)).await??;
         self.open = Some((driver, landing));
         Ok(())
     }
@@ -249,9 +249,14 @@ impl<'a> Link<'a> {
 
     /// Takes the store's lease, where it has one.
     async fn lease(&mut self) -> Result<Option<Lease>> {
-        let (patience, person) = (self.patience, self.person);
+        let (patience, person) = (self.with_lease(), self.person);
         let (mut store, landing) = self.parts()?;
         within(patience, landing.lease(&mut store, person)).await?
+    }
+
+    /// How long is waited where the lease may be wanted: a holder that died has lost it by then.
+    fn with_lease(&self) -> Duration {
+        if self.dialect.keys_enforced { self.patience } else { self.patience + LEASE_WAIT }
     }
 
     async fn give_back(&mut self, lease: Option<Lease>) {
@@ -342,7 +347,7 @@ impl<'a> Link<'a> {
     /// Learns how this installation stands now: another process of this machine may have moved it, or the store may have been set back while
     /// the line was open.
     async fn begin_again(&mut self, local: &mut LocalStore) -> Result<()> {
-        let (patience, place, person) = (self.patience, self.place.clone(), self.person);
+        let (patience, place, person) = (self.with_lease(), self.place.clone(), self.person);
         let (mut store, landing) = self.parts()?;
         *landing = within(patience, Landing::begin(&mut store, local, &place, person)).await??;
         Ok(())

@@ -9,7 +9,7 @@ use crate::store::source::Person;
 use std::time::Duration;
 
 /// How long the lease of a store is waited for. A holder that died has lost it by then.
-pub(super) const LEASE_WAIT: Duration = Duration::from_secs(45);
+pub(super) const LEASE_WAIT: Duration = Duration::from_secs(90);
 
 /// This installation in one store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -194,14 +194,16 @@ fn a_migration_that_is_killed_is_finished_by_the_next() {
 }
 
 /// Kills migrations when their first message to the server is on its way, their second, and so on to the last, each on an empty database; the
-/// next run finishes each, and the one after that has nothing to do.
+/// next run finishes each, and the one after that has nothing to do. A quick run takes every third message, beginning at another one each time.
 fn a_migration_that_is_killed_at_any_message_is_finished_by_the_next(store: &Store) {
     let (proxy, home) = (Proxy::to(store), Home::new());
     let url = proxy.url(store);
     let mut kills = 0;
-    for messages in 1.. {
+    let step = if std::env::var_os("AMX_TEST_QUICK").is_some() { 3 } else { 1 };
+    let first = 1 + Chance::new().below(step);
+    for messages in (first..).step_by(step) {
         store.absent();
-        let mut child = proxy.kill_after(messages, || spawned(&home, &["migrate", "--url", &url, "--schema", &store.schema]));
+        let mut child = proxy.kill_after(messages as i64, || spawned(&home, &["migrate", "--url", &url, "--schema", &store.schema]));
         let status = child.wait().unwrap();
         assert!(status.signal() == Some(9) || status.success(), "{} at message {messages}: {status}", store.backend);
         home.run(&migrate_args(store, &[])).ok();
@@ -213,7 +215,7 @@ fn a_migration_that_is_killed_at_any_message_is_finished_by_the_next(store: &Sto
         kills += 1;
     }
     eprintln!("{}: {kills} kills", store.backend);
-    assert!(kills > 40, "{}: {kills}", store.backend);
+    assert!(kills * step > 40, "{}: {kills}", store.backend);
 }
 
 #[test]

@@ -318,3 +318,13 @@ impl Drop for Store {
         }
     }
 }
+
+/// Waits, ten seconds at most, for what a server does in its own time.
+#[track_caller]
+pub fn eventually(done: impl Fn() -> bool) {
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while !done() {
+        assert!(std::time::Instant::now() < until, "it did not come to be so");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -13,7 +13,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How many kills have to hit a program that is still at work.
-const KILLS: usize = 20;
+fn kills_wanted() -> usize {
+    if is_quick() { 8 } else { 20 }
+}
+
+/// Whether a part of the moments will do; they are others each time.
+fn is_quick() -> bool {
+    std::env::var_os("AMX_TEST_QUICK").is_some()
+}
 
 /// A file that takes several batches, and a run that is read and landed in parts because it is too large for one.
 fn file() -> &'static str {
@@ -67,10 +74,10 @@ fn an_import_that_is_killed_is_finished_by_the_next(store: &Store) {
     let mut chance = Chance::new();
     let (mut took, rows) = undisturbed(store);
     let (mut hits, mut midway, mut tries) = (0, 0, 0);
-    while hits < KILLS {
+    while hits < kills_wanted() {
         tries += 1;
-        assert!(tries < 10 * KILLS, "{}: too few kills hit", store.backend);
-        let after = took.mul_f64((hits as f64 + chance.part()) / KILLS as f64);
+        assert!(tries < 10 * kills_wanted(), "{}: too few kills hit", store.backend);
+        let after = took.mul_f64((hits as f64 + chance.part()) / kills_wanted() as f64);
         let home = Home::new();
         if !killed(&home, &import_args(store), after) {
             // It was faster than the one that was measured.
@@ -175,11 +182,11 @@ fn a_migration_that_is_killed_is_finished_by_the_next() {
         let took = started.elapsed();
         whole(&home, &store, "undisturbed");
         let (mut took, mut hits, mut tries) = (took, 0, 0);
-        while hits < KILLS {
+        while hits < kills_wanted() {
             tries += 1;
-            assert!(tries < 10 * KILLS, "{}: too few kills hit", store.backend);
+            assert!(tries < 10 * kills_wanted(), "{}: too few kills hit", store.backend);
             store.absent();
-            let after = took.mul_f64((hits as f64 + chance.part()) / KILLS as f64);
+            let after = took.mul_f64((hits as f64 + chance.part()) / kills_wanted() as f64);
             if !killed(&home, &migrate_args(&store, &[]), after) {
                 // It was faster than the one that was measured.
                 took = took.mul_f64(0.95);
@@ -199,7 +206,7 @@ fn a_migration_that_is_killed_at_any_message_is_finished_by_the_next(store: &Sto
     let (proxy, home) = (Proxy::to(store), Home::new());
     let url = proxy.url(store);
     let mut kills = 0;
-    let step = if std::env::var_os("AMX_TEST_QUICK").is_some() { 3 } else { 1 };
+    let step = if is_quick() { 3 } else { 1 };
     let first = 1 + Chance::new().below(step);
     for messages in (first..).step_by(step) {
         store.absent();

@@ -34,8 +34,6 @@ const ENDPOINT: &str = "https://bigquery.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 /// The largest request: <https://cloud.google.com/bigquery/quotas#query_jobs>.
 const REQUEST_MAX: usize = 10_000_000;
-/// How long a statement that changes rows may take: that of a writer who died ends before the store's lease is taken over.
-const DML_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long any other statement may take.
 const TIMEOUT: Duration = Duration::from_secs(600);
 /// How much longer the end of a job is waited for: the service stops it some time after it was to.
@@ -505,7 +503,7 @@ fn login(error: &CredentialsError) -> DriverError {
 fn timeout(sql: &str) -> Duration {
     let word = sql.split_whitespace().next().unwrap_or_default();
     match ["INSERT", "UPDATE", "DELETE", "MERGE"].contains(&word.to_ascii_uppercase().as_str()) {
-        true => DML_TIMEOUT,
+        true => super::LONGEST_WRITE,
         false => TIMEOUT,
     }
 }

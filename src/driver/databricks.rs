@@ -23,9 +23,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// How long a statement that writes rows may take. The service cancels it then, whatever has become of this program: one whose
-/// sender died ends before the store's lease is taken over.
+/// How long a statement that writes rows may take. The service cancels it then, whatever has become of this program: one whose sender died ends
+/// before the store's lease is taken over.
 const WRITE_SECONDS: u64 = 40;
+const _: () = assert!(WRITE_SECONDS <= super::LONGEST_WRITE.as_secs());
 /// How long the service waits before it says that a statement is not done; then it is polled.
 const WAIT_SECONDS: u64 = 10;
 /// The first and the longest pause between two polls. The service may take 5 s to know better: the page of the module.

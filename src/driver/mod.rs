@@ -148,6 +148,10 @@ impl Value {
     }
 }
 
+/// How long a statement that writes rows goes on at most where a batch is no transaction: the service ends it then, whatever has become of its
+/// sender. The store's lease lasts longer.
+pub const LONGEST_WRITE: Duration = Duration::from_secs(45);
+
 /// One part of a batch that lands as a whole or not at all.
 pub enum Op<'a> {
     /// Runs a statement.

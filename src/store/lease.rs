@@ -6,7 +6,7 @@
 
 use super::source::Person;
 use crate::dialect::{Dialect, SchemaName};
-use crate::driver::Driver;
+use crate::driver::{Driver, LONGEST_WRITE};
 use crate::error::{Code, Error, Result};
 use crate::migration::{Holder, LEASE, LockRow, beat, in_the_way};
 use crate::model::Model;
@@ -20,12 +20,12 @@ use tokio::time::Instant;
 /// The shortest and the longest pause between two tries.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// How long the lease lasts where a batch is no transaction: longer than a statement of a writer that died goes on, which BigQuery is told to end
-/// after 45 s and Databricks after 40, and the age of the sign of life that it was sent with.
-const LEASE_OF_STATEMENTS: Duration = Duration::from_secs(60);
 /// The pause between two signs of life, and how old the last one may be when a statement is sent.
 const BEAT: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(10);
+/// How long the lease lasts where a batch is no transaction: longer than a statement goes on whose sender died, and the age of the sign of life that
+/// it was sent with.
+const LEASE_OF_STATEMENTS: Duration = Duration::from_secs(LONGEST_WRITE.as_secs() + FRESH.as_secs() + 5);
 
 /// How long the lease lasts without a sign of life.
 fn lasts(dialect: &Dialect) -> Duration {

@@ -49,7 +49,7 @@ fn why_not(backend: Backend) -> Option<&'static str> {
         Backend::Sqlite => None,
         Backend::Oracle if !cfg!(feature = "oracle") => Some("its driver is not in this build: run the tests with --features oracle"),
         _ if set => None,
-        Backend::Oracle => Some("no Oracle server, and nothing that stands in for one, can be had"),
+        Backend::Oracle => Some("it is not there: run the tests with `make test-oracle`"),
         _ => Some("it is not there: run the tests with `make test`"),
     }
 }

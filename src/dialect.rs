@@ -326,6 +326,9 @@ pub struct DialectData {
     /// Whether several statements that write rows can be one transaction. Where they cannot, each can be sent again.
     #[serde(default = "yes")]
     pub transactions: bool,
+    /// Whether the driver can bring many rows into a table of their own, from which one statement takes them.
+    #[serde(default)]
+    pub staging: bool,
     /// Whether DDL can be rolled back.
     pub transactional_ddl: bool,
     /// The current time in UTC as RFC 3339 text, an SQL expression.

@@ -6,7 +6,7 @@ mod common;
 mod service;
 
 use amx_schema::dialect::Backend;
-use amx_schema::driver::{Access, Driver, DriverError, ErrorKind, Failure, Value, Waits, connect};
+use amx_schema::driver::{Access, Driver, DriverError, ErrorKind, Failure, Staging, Value, Waits, connect};
 use amx_schema::error::{Code, Error};
 use amx_schema::model::Kind;
 use amx_schema::profile::{Profile, Scalar};
@@ -294,6 +294,77 @@ async fn an_endpoint_is_https_or_on_this_machine() {
     }
 }
 
+const STAGED: [(&str, Kind); 4] = [("a", Kind::Text), ("n", Kind::Integer), ("b", Kind::Boolean), ("t", Kind::Timestamp)];
+
+fn staged_rows() -> Vec<Vec<Value>> {
+    let text = "it's \\ \"\u{1}\n--amx-schema-rows--\u{1f600}";
+    let at = time("2026-05-03T15:44:02.000001Z");
+    let nulls = vec![Value::Text(None), Value::Integer(None), Value::Boolean(None), Value::Time(None)];
+    vec![vec![text.into(), 9_007_199_254_740_993_i64.into(), true.into(), at.into()], nulls]
+}
+
+async fn stage(driver: &mut Box<dyn Driver>) -> Result<bool, DriverError> {
+    let rows = staged_rows();
+    driver.stage(&Staging { schema: "sales", table: "staged_1", columns: &STAGED, rows: &rows }).await
+}
+
+#[tokio::test]
+async fn many_rows_are_one_load_into_a_table_that_expires() {
+    let service = Service::start();
+    let mut driver = driver(&service).await;
+    assert!(stage(&mut driver).await.unwrap());
+    assert_eq!(service.asked(), ["table staged_1", "upload _1", "job _1"]);
+    let loaded = service.state.lock().unwrap().tables["staged_1"].clone();
+    let text = "it's \\ \"\u{1}\n--amx-schema-rows--\u{1f600}";
+    let row = json!({"a": text, "n": "9007199254740993", "b": true, "t": "2026-05-03 15:44:02.000001+00:00"});
+    assert_eq!(loaded, [row, json!({})]);
+    driver.unstage("sales", "staged_1").await;
+    assert_eq!(service.asked(), ["drop staged_1"]);
+}
+
+#[tokio::test]
+async fn a_load_whose_answers_are_lost_lands_once() {
+    let service = Service::start();
+    let mut driver = driver(&service).await;
+    for request in ["table", "upload", "job"] {
+        service.will(request, Fault::Unanswered);
+    }
+    assert!(stage(&mut driver).await.unwrap());
+    let asked = ["table staged_1", "table staged_1", "upload _1", "upload _1", "job _1", "job _1"];
+    assert_eq!(service.asked()[..6], asked);
+    assert_eq!(service.state.lock().unwrap().tables["staged_1"].len(), 2);
+    assert_eq!(service.ran(), 1);
+}
+
+#[tokio::test]
+async fn a_load_that_failed_for_a_reason_that_passes_is_tried_under_the_next_id() {
+    let service = Service::start();
+    let mut driver = driver(&service).await;
+    service.ends(Ending::Failed("backendError", "try again"));
+    assert!(stage(&mut driver).await.unwrap());
+    assert_eq!(service.asked(), ["table staged_1", "upload _1", "job _1", "upload _2", "job _2"]);
+}
+
+#[tokio::test]
+async fn where_no_table_may_be_made_nothing_is_staged_and_it_is_not_asked_for_again() {
+    let service = Service::start();
+    let mut driver = driver(&service).await;
+    service.will("table", Fault::Refused(403, "accessDenied", "Access Denied: Permission bigquery.tables.create denied"));
+    assert!(!stage(&mut driver).await.unwrap());
+    assert!(!stage(&mut driver).await.unwrap());
+    assert_eq!(service.asked(), ["table staged_1"]);
+}
+
+#[tokio::test]
+async fn a_load_that_is_refused_is_an_error() {
+    let service = Service::start();
+    let mut driver = driver(&service).await;
+    service.ends(Ending::Failed("invalid", "Error while reading data"));
+    assert_eq!(stage(&mut driver).await.unwrap_err().kind, ErrorKind::Other);
+    service.will("table", Fault::Refused(404, "notFound", "Not found: Dataset shop:sales"));
+    assert_eq!(stage(&mut driver).await.unwrap_err().kind, ErrorKind::Missing);
+}
+
 #[tokio::test]
 async fn there_is_neither_a_transaction_nor_a_lock() {
     let service = Service::start();
@@ -451,14 +522,8 @@ const TEXTS: [&str; 10] = [
     "null",
 ];
 
-#[tokio::test]
-async fn rows_of_one_json_text_are_exact() {
-    let Some(url) = stand_in() else { return };
-    let dialect = Backend::BigQuery.dialect().unwrap();
-    let kinds = [Kind::Text, Kind::Integer, Kind::Boolean, Kind::Timestamp];
-    let words = ["text", "integer", "boolean", "timestamp"];
-    let columns: Vec<_> = words.into_iter().zip(["a", "b", "c", "d"]).map(|(kind, name)| context! { kind, name }).collect();
-    let sql = dialect.render("queries/rows.sql", &dialect.schema_name("AMX").unwrap(), context! { columns }).unwrap();
+/// Rows of a text, a number, a truth and a time, each at its edges.
+fn exact_rows() -> Vec<Vec<Value>> {
     let numbers = [i64::MIN, -1, 0, 9_007_199_254_740_993, i64::MAX];
     let micros = |at: usize| [-62_135_596_800_000_000, -1, 0, 1_777_822_242_000_001, 4_102_444_799_999_999][at % 5];
     let mut rows: Vec<Vec<Value>> = vec![vec![Value::Text(None), Value::Integer(None), Value::Boolean(None), Value::Time(None)]];
@@ -470,6 +535,38 @@ async fn rows_of_one_json_text_are_exact() {
             DateTime::from_timestamp_micros(micros(at)).into(),
         ]);
     }
+    rows
+}
+
+#[tokio::test]
+async fn rows_that_are_loaded_are_exact() {
+    let Some(url) = stand_in() else { return };
+    let mut driver = login(&url, silent()).await.unwrap();
+    let (schema, table) = (format!("load_{}", std::process::id()), "staged_2");
+    driver.execute(&format!("CREATE SCHEMA {schema}"), &[]).await.unwrap();
+    let mut rows = exact_rows();
+    let columns = [("a", Kind::Text), ("b", Kind::Integer), ("c", Kind::Boolean), ("d", Kind::Timestamp)];
+    assert!(driver.stage(&Staging { schema: &schema, table, columns: &columns, rows: &rows }).await.unwrap());
+    let mut came = driver.query(&format!("SELECT a, b, c, d FROM {schema}.{table}"), &[], &columns.map(|(_, kind)| kind)).await.unwrap();
+    let key = |row: &Vec<Value>| format!("{row:?}");
+    came.sort_by_key(key);
+    rows.sort_by_key(key);
+    assert_eq!(came, rows);
+    driver.unstage(&schema, table).await;
+    let gone = driver.query(&format!("SELECT a FROM {schema}.{table}"), &[], &[Kind::Text]).await.unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::Missing);
+    driver.execute(&format!("DROP SCHEMA {schema}"), &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn rows_of_one_json_text_are_exact() {
+    let Some(url) = stand_in() else { return };
+    let dialect = Backend::BigQuery.dialect().unwrap();
+    let kinds = [Kind::Text, Kind::Integer, Kind::Boolean, Kind::Timestamp];
+    let words = ["text", "integer", "boolean", "timestamp"];
+    let columns: Vec<_> = words.into_iter().zip(["a", "b", "c", "d"]).map(|(kind, name)| context! { kind, name }).collect();
+    let sql = dialect.render("queries/rows.sql", &dialect.schema_name("AMX").unwrap(), context! { columns }).unwrap();
+    let mut rows = exact_rows();
     let cell = |value: &Value| match value {
         Value::Text(text) => json!(text),
         Value::Integer(number) => json!(number),

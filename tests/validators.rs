@@ -220,6 +220,7 @@ fn queries(backend: Backend) -> Vec<String> {
             "hashed_results.sql" => [true, false].map(|after| context! { after, ..columns(results) }).to_vec(),
             "run_ids.sql" => [true, false].map(|after| context! { after }).to_vec(),
             "add_rows.sql" | "change_rows.sql" if dialect.transactions => continue,
+            "add_rows.sql" if dialect.staging => vec![merging.clone(), context! { staged => results, ..merging }],
             "add_rows.sql" => vec![merging],
             "change_rows.sql" => {
                 let keys = key.map(|name| context! { name => format!("key_{name}"), kind => "key" });

@@ -2,11 +2,13 @@
 //!
 //! Every statement is a query job whose id is chosen here, so that no statement runs twice: a request without an answer is sent again under the
 //! same id, and the service refuses the second one with 409 where the first has landed. A job that ended in an error has left nothing behind and
-//! has used up its id; where the reason passes, the statement is tried under the next one.
+//! has used up its id; where the reason passes, the statement is tried under the next one. Many rows are a load job, which goes the same way.
 //! <https://googleapis.dev/python/bigquery/latest/design/query-retries.html>
 
+mod load;
+
 use super::http::Http;
-use super::{Driver, DriverError, ErrorKind, Failure, Op, Row, Value, Waits};
+use super::{Driver, DriverError, ErrorKind, Failure, Op, Row, Staging, Value, Waits};
 use crate::error::{Code, Error};
 use crate::model::Kind;
 use crate::profile::{Profile, is_local};
@@ -67,7 +69,7 @@ pub(super) async fn connect(profile: &Profile, home: &Path, waits: Waits) -> Res
     let mut api = Api { http, endpoint, project, location: field("location"), credentials };
     let found = api.arrive(profile.field("dataset")).await?;
     api.location = api.location.or(found);
-    Ok(Box::new(BigQuery { api }))
+    Ok(Box::new(BigQuery { api, stages: true }))
 }
 
 fn endpoint(text: &str) -> Result<Url, Error> {
@@ -119,6 +121,8 @@ fn credentials(path: Option<&str>, base: &Path, home: &Path) -> Result<AccessTok
 
 struct BigQuery {
     api: Api,
+    /// Whether rows can be staged, as far as that is known.
+    stages: bool,
 }
 
 #[async_trait]
@@ -137,8 +141,17 @@ impl Driver for BigQuery {
         Err(DriverError::new(ErrorKind::Other, "on BigQuery no transaction is used: each statement lands on its own").into())
     }
 
+    async fn stage(&mut self, staging: &Staging<'_>) -> Result<bool, DriverError> {
+        self.stages = self.stages && self.api.stage(staging).await?;
+        Ok(self.stages)
+    }
+
+    async fn unstage(&mut self, schema: &str, table: &str) {
+        self.api.unstage(schema, table).await;
+    }
+
     async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError> {
-        Ok(Box::new(BigQuery { api: self.api.clone() }))
+        Ok(Box::new(BigQuery { api: self.api.clone(), stages: self.stages }))
     }
 
     async fn try_lock(&mut self, _name: &str) -> Result<bool, DriverError> {
@@ -162,6 +175,20 @@ struct Api {
     /// Where jobs run; where there is none, the service goes by the datasets that a statement names.
     location: Option<String>,
     credentials: Option<AccessTokenCredentials>,
+}
+
+/// What a request brings.
+struct Body {
+    content_type: String,
+    text: String,
+    /// Whether it goes where data is uploaded: <https://cloud.google.com/bigquery/docs/reference/api-uploads>.
+    upload: bool,
+}
+
+impl Body {
+    fn json(text: String) -> Body {
+        Body { content_type: "application/json".into(), text, upload: false }
+    }
 }
 
 /// What a statement came to.
@@ -310,6 +337,22 @@ impl From<Fault> for DriverError {
     }
 }
 
+/// The ids of one job: it has another one each time it is tried, since one that ended in an error is used up.
+struct Ids {
+    name: String,
+    generation: u32,
+}
+
+impl Ids {
+    fn new() -> Ids {
+        Ids { name: uuid::Uuid::new_v4().simple().to_string(), generation: 1 }
+    }
+
+    fn id(&self) -> String {
+        format!("amx_{}_{}", self.name, self.generation)
+    }
+}
+
 impl Api {
     /// Sees that the service is there, takes the login and knows the project, by one request that costs nothing. Gives the location of the
     /// profile's dataset where there is one.
@@ -328,33 +371,41 @@ impl Api {
 
     /// Runs a statement to its end.
     async fn run(&self, sql: &str, params: &[Value]) -> Result<Answer, DriverError> {
-        let name = uuid::Uuid::new_v4().simple().to_string();
-        let (mut pause, mut generation) = (FIRST_PAUSE, 1);
+        let mut ids = Ids::new();
         loop {
-            let id = format!("amx_{name}_{generation}");
+            let id = ids.id();
             let ended = match self.insert(&id, sql, params).await? {
                 Job { status: JobStatus { error_result: Some(fault), .. }, .. } => Err(fault),
                 job => self.finish(&id, job.job_reference.location.as_deref(), timeout(sql)).await?,
             };
             match ended {
                 Ok(answer) => return Ok(answer),
-                // Nothing of it landed, and its id is used up.
-                Err(fault) if fault.passes() && generation < TRIES => {
-                    self.http.wait(&format!("BigQuery asks to try later ({})", fault.reason), pause).await;
-                    pause *= 2;
-                    generation += 1;
-                }
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => self.next(&mut ids, fault).await?,
             }
         }
     }
 
-    /// Sends a job until the service has answered for it: <https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert>.
-    async fn insert(&self, id: &str, sql: &str, params: &[Value]) -> Result<Job, DriverError> {
-        let mut reference = json!({ "projectId": self.project, "jobId": id });
-        if let Some(location) = &self.location {
-            reference["location"] = location.as_str().into();
+    /// After a job that ended in an error, of which nothing landed: goes on to the next id where the error passes.
+    async fn next(&self, ids: &mut Ids, fault: Fault) -> Result<(), DriverError> {
+        if !fault.passes() || ids.generation == TRIES {
+            return Err(fault.into());
         }
+        let pause = FIRST_PAUSE * 2_u32.pow(ids.generation - 1);
+        self.http.wait(&format!("BigQuery asks to try later ({})", fault.reason), pause).await;
+        ids.generation += 1;
+        Ok(())
+    }
+
+    fn reference(&self, id: &str, location: Option<&str>) -> Json {
+        let mut reference = json!({ "projectId": self.project, "jobId": id });
+        if let Some(location) = location {
+            reference["location"] = location.into();
+        }
+        reference
+    }
+
+    /// Sends a statement as a job.
+    async fn insert(&self, id: &str, sql: &str, params: &[Value]) -> Result<Job, DriverError> {
         let mut query = json!({ "query": sql, "useLegacySql": false });
         if !params.is_empty() {
             query["parameterMode"] = "NAMED".into();
@@ -362,17 +413,23 @@ impl Api {
         }
         let configuration =
             json!({ "jobTimeoutMs": timeout(sql).as_millis().to_string(), "labels": { "program": "amx-schema" }, "query": query });
-        let body = json!({ "jobReference": reference, "configuration": configuration }).to_string();
+        let location = self.location.as_deref();
+        let body = json!({ "jobReference": self.reference(id, location), "configuration": configuration }).to_string();
         if body.len() > REQUEST_MAX {
             let message = format!("a statement takes {} bytes with its values, and BigQuery takes {REQUEST_MAX}", body.len());
             return Err(DriverError::new(ErrorKind::TooLong, message));
         }
-        match self.ask(Method::POST, &["jobs"], &[], Some(&body)).await {
+        self.begin(id, location, &[], Body::json(body)).await
+    }
+
+    /// Sends a job until the service has answered for it: <https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert>.
+    async fn begin(&self, id: &str, location: Option<&str>, query: &[(&str, &str)], body: Body) -> Result<Job, DriverError> {
+        match self.ask(Method::POST, &["jobs"], query, Some(&body)).await {
             // An earlier try landed; its answer was lost.
             Err(Trouble::Refused(StatusCode::CONFLICT, fault)) if fault.is_known_job() => {
                 // Where no location was given the message alone tells which one the service chose: `Already Exists: Job project:EU.id`.
                 let place = fault.message.rsplit(':').next().and_then(|rest| rest.trim().strip_suffix(id)?.strip_suffix('.'));
-                self.job(id, self.location.as_deref().or(place)).await
+                self.job(id, location.or(place)).await
             }
             answered => Ok(answered?),
         }
@@ -433,7 +490,7 @@ impl Api {
         method: Method,
         path: &[&str],
         query: &[(&str, &str)],
-        body: Option<&str>,
+        body: Option<&Body>,
     ) -> Result<T, Trouble> {
         let mut tried = 1;
         loop {
@@ -460,17 +517,23 @@ impl Api {
         read(self.http.send_once(request).await.map_err(Trouble::Unanswered)?.0)
     }
 
-    async fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)], body: Option<&str>) -> Result<Request, DriverError> {
+    async fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)], body: Option<&Body>) -> Result<Request, DriverError> {
         let mut url = self.endpoint.clone();
         let no_base = |()| DriverError::new(ErrorKind::Other, "`endpoint` cannot have a path");
-        url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend(["bigquery", "v2", "projects", &self.project]).extend(path);
+        let upload = body.is_some_and(|body| body.upload).then_some("upload");
+        url.path_segments_mut()
+            .map_err(no_base)?
+            .pop_if_empty()
+            .extend(upload)
+            .extend(["bigquery", "v2", "projects", &self.project])
+            .extend(path);
         let mut builder = self.http.client().request(method, url).query(query);
         if let Some(credentials) = &self.credentials {
             builder = builder.bearer_auth(credentials.access_token().await.map_err(|error| login(&error))?.token);
         }
         if let Some(body) = body {
-            let upload = Duration::from_secs(body.len() as u64 / SLOWEST);
-            builder = builder.timeout(ANSWER + upload).header("content-type", "application/json").body(body.to_string());
+            let upload = Duration::from_secs(body.text.len() as u64 / SLOWEST);
+            builder = builder.timeout(ANSWER + upload).header("content-type", &body.content_type).body(body.text.clone());
         }
         builder.build().map_err(|error| DriverError::new(ErrorKind::Other, error.without_url()))
     }

@@ -181,6 +181,18 @@ pub struct Load<'a> {
     pub rows: Box<dyn Iterator<Item = Row> + Send + 'a>,
 }
 
+/// Rows for a table that is made for them alone.
+pub struct Staging<'a> {
+    /// Where it is to be.
+    pub schema: &'a str,
+    /// Its name, which is no other table's.
+    pub table: &'a str,
+    /// Its columns, in the order of each row.
+    pub columns: &'a [(&'a str, Kind)],
+    /// The rows.
+    pub rows: &'a [Row],
+}
+
 /// What kind of failure a native error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -361,6 +373,15 @@ pub trait Driver: Send {
     /// where the dialect says that there are no transactions.
     async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure>;
 
+    /// Makes a table and brings it rows by the engine's bulk load, and says whether it did: false where there is none or the user may not. The table
+    /// vanishes by itself where nobody drops it, a part of it too that an error left.
+    async fn stage(&mut self, _staging: &Staging<'_>) -> Result<bool, DriverError> {
+        Ok(false)
+    }
+
+    /// Drops such a table, as far as that can be done.
+    async fn unstage(&mut self, _schema: &str, _table: &str) {}
+
     /// A second connection to the same database.
     async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError>;
 
@@ -406,6 +427,15 @@ impl Driver for Counted {
     async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {
         self.one();
         self.inner.atomic(ops).await
+    }
+
+    async fn stage(&mut self, staging: &Staging<'_>) -> Result<bool, DriverError> {
+        self.one();
+        self.inner.stage(staging).await
+    }
+
+    async fn unstage(&mut self, schema: &str, table: &str) {
+        self.inner.unstage(schema, table).await;
     }
 
     async fn another(&mut self) -> Result<Box<dyn Driver>, DriverError> {

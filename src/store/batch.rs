@@ -6,7 +6,8 @@
 use super::lease::{Hint, Lease, Leases, fence_context};
 use super::shared::{RESULT_COLUMNS, RESULTS, RUN_COLUMNS, RUNS, SharedStore};
 use super::source::Person;
-use crate::driver::{ErrorKind, Failure, Load, Op, Row, Value};
+use crate::dialect::Dialect;
+use crate::driver::{ErrorKind, Failure, Load, Op, Row, Staging, Value};
 use crate::error::{Error, Result};
 use crate::model::Kind;
 use futures_util::{StreamExt, stream};
@@ -21,6 +22,18 @@ const ROWS_PER_MERGE: usize = 10_000;
 /// (<https://cloud.google.com/bigquery/quotas#query_jobs>), Databricks 16 MiB
 /// (<https://docs.databricks.com/api/workspace/statementexecution/executestatement>).
 const BYTES_PER_MERGE: usize = 4 * 1024 * 1024;
+
+/// How many rows, and about how many bytes of them, are brought at once into a table of their own where the engine does that. They are in memory
+/// three times meanwhile.
+const STAGED: (usize, usize) = (50_000, 16 * 1024 * 1024);
+
+/// How many rows, and about how many bytes of them, are well brought at once where a batch is no transaction.
+pub fn bulk(dialect: &Dialect) -> (usize, usize) {
+    match dialect.staging {
+        true => STAGED,
+        false => (ROWS_PER_MERGE, BYTES_PER_MERGE * 3 / 2),
+    }
+}
 
 /// A change of one row.
 #[derive(Debug, Clone)]
@@ -173,7 +186,11 @@ impl SharedStore<'_> {
 
     /// About how many statements it takes to land a batch, with what begins and ends it. Rows with long texts take more.
     pub fn statements_for(&self, batch: &Batch<'_>) -> u64 {
-        let of_rows = |count: usize| count.div_ceil(self.rows_per_statement());
+        let of_rows = |count: usize| match self.dialect.staging && count > ROWS_PER_MERGE {
+            // A load and what takes the rows from where it brought them.
+            true => 2 * count.div_ceil(STAGED.0),
+            false => count.div_ceil(self.rows_per_statement()),
+        };
         let changed = |changes: &[Change]| match (self.dialect.transactions, self.dialect.update_from_values) {
             (true, false) => changes.len(),
             (true, true) => changes.len().div_ceil(ROWS_PER_UPDATE),
@@ -267,7 +284,43 @@ impl SharedStore<'_> {
         rows: Rows<'_>,
         lease: Option<&Lease>,
     ) -> Result<(), NotLanded> {
-        self.by_rows("queries/add_rows.sql", context! { table_name => table, key => key.to_vec() }, columns, rows, lease).await
+        let context = || context! { table_name => table, key => key.to_vec() };
+        if !self.dialect.staging {
+            return self.by_rows("queries/add_rows.sql", context(), columns, rows, lease).await;
+        }
+        let mut rows = rows.peekable();
+        while rows.peek().is_some() {
+            let many = at_once(&mut rows);
+            let is_bulk = many.len() > ROWS_PER_MERGE || many.iter().map(size).sum::<usize>() > BYTES_PER_MERGE;
+            if !(is_bulk && self.add_staged(context(), columns, &many, lease).await?) {
+                self.by_rows("queries/add_rows.sql", context(), columns, Box::new(many.into_iter()), lease).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds rows by way of a table of their own. False where there can be none.
+    async fn add_staged(
+        &mut self,
+        context: minijinja::Value,
+        columns: &[(&str, Kind)],
+        rows: &[Row],
+        lease: Option<&Lease>,
+    ) -> Result<bool, NotLanded> {
+        let table = format!("amx_staging_{}", uuid::Uuid::new_v4().simple());
+        let staging = Staging { schema: &self.schema.folded, table: &table, columns, rows };
+        let staged = self.driver.stage(&staging).await;
+        let added = match staged {
+            Ok(true) => {
+                let described: Vec<_> = columns.iter().map(|(name, kind)| described(name, *kind)).collect();
+                let of_table = context! { staged => &table, columns => described, ..context };
+                let sql = self.sql("queries/add_rows.sql", context! { ..fence_context(lease)?, ..of_table })?;
+                self.under(lease, &sql, &[]).await.map(|_| true)
+            }
+            other => other.map_err(Failure::Database),
+        };
+        self.driver.unstage(&self.schema.folded, &table).await;
+        added.map_err(NotLanded::surely)
     }
 
     /// Runs a statement under the lease as often as it takes to bring it all rows, each time with many of them.
@@ -348,6 +401,21 @@ impl SharedStore<'_> {
 /// A column as `dialects/*/queries/rows.sql` wants it.
 fn described(name: &str, kind: Kind) -> minijinja::Value {
     context! { name, kind => kind.word() }
+}
+
+/// As many rows as are staged at once.
+fn at_once(rows: &mut std::iter::Peekable<Rows<'_>>) -> Vec<Row> {
+    let (mut many, mut bytes) = (vec![], 0);
+    while many.len() < STAGED.0 && bytes < STAGED.1 {
+        let Some(row) = rows.next() else { break };
+        bytes += size(&row);
+        many.push(row);
+    }
+    many
+}
+
+fn size(row: &Row) -> usize {
+    row.iter().map(Value::size).sum()
 }
 
 fn names(pairs: &[(&'static str, Value)]) -> Vec<&'static str> {

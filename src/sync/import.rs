@@ -9,7 +9,7 @@ use crate::driver::{Counted, Driver, ErrorKind, Failure};
 use crate::error::{Code, Error, Result};
 use crate::history::{BadRow, Run, RunResult};
 use crate::report::Reporter;
-use crate::store::batch::{Batch, Change, NotLanded, Part};
+use crate::store::batch::{Batch, Change, NotLanded, Part, bulk};
 use crate::store::lease::Lease;
 use crate::store::local::{Known, LocalStore, Sent};
 use crate::store::outbox::Place;
@@ -33,9 +33,6 @@ const OVERTAKEN_TRIES: u32 = 100;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How many runs of the journal are compared with the store at once.
 const JOURNAL_PAGE: usize = 500;
-/// How many results, and about how many bytes of them, are one part of a run that does not land in one transaction.
-const PART_RESULTS: usize = 10_000;
-const PART_BYTES: usize = 6 * 1024 * 1024;
 /// What is said of a run that the store has already.
 const THERE: &str = "already there";
 
@@ -519,6 +516,7 @@ impl<'a> Work<'a> {
     async fn part_by_part(&mut self, run: &ReadRun, reading: &mut Receiver<Read>) -> Result<Outcome> {
         let mut whole = Outcome { run_id: run.run.run_id.clone(), owner: run.owner.clone(), word: THERE, ..Outcome::default() };
         let (mut results, mut bytes, mut ended): (Vec<RunResult>, usize, bool) = (vec![], 0, false);
+        let (most_results, most_bytes) = bulk(self.import.dialect);
         while !ended {
             match reading.recv().await {
                 Some(Read::Chunk(chunk)) => {
@@ -529,7 +527,7 @@ impl<'a> Work<'a> {
                 _ => ended = true,
             }
             // Each part costs some statements, so it is as large as memory allows.
-            let full = results.len() >= PART_RESULTS || bytes >= PART_BYTES;
+            let full = results.len() >= most_results || bytes >= most_bytes;
             if whole.conflict.is_some() || whole.refused.is_some() {
                 results.clear();
             } else if full || (ended && !results.is_empty()) {

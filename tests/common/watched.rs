@@ -1,6 +1,6 @@
 //! A connection that something may befall at any statement: it can pause there, or its process can be gone.
 
-use amx_schema::driver::{Driver, DriverError, ErrorKind, Failure, Op, Row, Value};
+use amx_schema::driver::{Driver, DriverError, ErrorKind, Failure, Op, Row, Staging, Value};
 use amx_schema::error::{Code, Error};
 use amx_schema::model::Kind;
 use async_trait::async_trait;
@@ -72,6 +72,18 @@ impl Driver for Watched {
         let done = self.before(sql).await?.query(sql, params, kinds).await;
         self.after(sql).await?;
         done
+    }
+
+    async fn stage(&mut self, staging: &Staging<'_>) -> Result<bool, DriverError> {
+        let done = self.before("a load").await?.stage(staging).await;
+        self.after("a load").await?;
+        done
+    }
+
+    async fn unstage(&mut self, schema: &str, table: &str) {
+        if let Ok(inner) = self.before("the end of a load").await {
+            inner.unstage(schema, table).await;
+        }
     }
 
     async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure> {

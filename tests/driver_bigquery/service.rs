@@ -35,7 +35,7 @@ pub enum Ending {
 
 #[derive(Default)]
 pub struct State {
-    /// Each request in order: `insert ID`, `results ID`, `job ID`, `datasets`, `dataset NAME`, `token`.
+    /// Each request in order: `insert ID`, `upload ID`, `results ID`, `job ID`, `table NAME`, `drop NAME`, `datasets`, `dataset NAME`, `token`.
     asked: Vec<String>,
     /// What was not as the API documents it.
     wrong: Vec<String>,
@@ -47,6 +47,8 @@ pub struct State {
     jobs: BTreeMap<String, (String, Ending)>,
     /// The jobs' requests, in order.
     pub bodies: Vec<Json>,
+    /// The tables that were made, and the rows that were loaded into each.
+    pub tables: BTreeMap<String, Vec<Json>>,
     /// How often the results are asked for before they are there.
     pub unready: usize,
     /// Where the datasets are, and where jobs run that name no location.
@@ -191,6 +193,14 @@ fn answer(request: &Request, state: &mut State) -> (Option<Fault>, Answer) {
             let body: Json = serde_json::from_str(&request.body).unwrap();
             ("insert", body["jobReference"]["jobId"].as_str().unwrap_or_default().to_string())
         }
+        ("POST", ["datasets", "sales", "tables"]) => {
+            let body: Json = serde_json::from_str(&request.body).unwrap();
+            ("table", body["tableReference"]["tableId"].as_str().unwrap_or_default().to_string())
+        }
+        ("DELETE", ["datasets", "sales", "tables", name]) => ("drop", name.to_string()),
+        ("POST", []) if request.path == "/upload/bigquery/v2/projects/shop/jobs" => {
+            ("upload", uploaded(request).0["jobReference"]["jobId"].as_str().unwrap_or_default().to_string())
+        }
         ("GET", ["jobs", id]) => ("job", id.to_string()),
         ("GET", ["queries", id]) => ("results", id.to_string()),
         ("GET", ["datasets"]) => ("datasets", String::new()),
@@ -209,6 +219,12 @@ fn answer(request: &Request, state: &mut State) -> (Option<Fault>, Answer) {
         Some(Fault::Lost) => said(Json::Null),
         Some(Fault::Unanswered | Fault::Silent) | None => match word {
             "insert" => insert(request, state),
+            "upload" => upload(request, state),
+            "table" => table(&name, request, state),
+            "drop" => match state.tables.remove(&name) {
+                Some(_) => said(json!({})),
+                None => refused(404, "notFound", &format!("Not found: Table shop:sales.{name}")),
+            },
             "results" => results(&name, request, state),
             "job" => job(&name, request, state),
             "datasets" => said(json!({"kind": "bigquery#datasetList"})),
@@ -229,11 +245,20 @@ fn answer(request: &Request, state: &mut State) -> (Option<Fault>, Answer) {
 /// <https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert>
 fn insert(request: &Request, state: &mut State) -> Answer {
     let body: Json = serde_json::from_str(&request.body).unwrap();
-    let schema = jsonschema::validator_for(&job_schema()).unwrap();
-    state.wrong.extend(schema.iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())));
     if request.headers.get("content-type").map(String::as_str) != Some("application/json") {
         state.wrong.push("a job that is not application/json".into());
     }
+    begin(body, state)
+}
+
+fn conforms(body: &Json, schema: &Json, state: &mut State) {
+    let schema = jsonschema::validator_for(schema).unwrap();
+    state.wrong.extend(schema.iter_errors(body).map(|error| format!("{}: {error}", error.instance_path())));
+}
+
+/// Begins a job, unless its id is known.
+fn begin(body: Json, state: &mut State) -> Answer {
+    conforms(&body, &job_schema(), state);
     let id = body["jobReference"]["jobId"].as_str().unwrap_or_default().to_string();
     let location = body["jobReference"]["location"].as_str().unwrap_or(state.location).to_string();
     if state.jobs.contains_key(&id) {
@@ -247,6 +272,61 @@ fn insert(request: &Request, state: &mut State) -> Answer {
         "kind": "bigquery#job", "id": format!("shop:{location}.{id}"), "status": {"state": "RUNNING"},
         "jobReference": {"projectId": "shop", "jobId": id, "location": location},
     }))
+}
+
+/// What a job is and the rows that came with it: <https://cloud.google.com/bigquery/docs/reference/api-uploads#multipart>.
+fn uploaded(request: &Request) -> (Json, Vec<Json>) {
+    let boundary = request.headers["content-type"].strip_prefix("multipart/related; boundary=").unwrap();
+    // A delimiter begins a line.
+    let body = format!("\r\n{}", request.body);
+    let (parts, rest) = body.split_once(&format!("\r\n--{boundary}--")).unwrap();
+    assert_eq!(rest.trim(), "");
+    let delimiter = format!("\r\n--{boundary}\r\n");
+    let parts: Vec<&str> = parts.split(&delimiter).collect();
+    let [_, about, rows] = parts[..] else { panic!("{} parts", parts.len()) };
+    let about = content_of(about, "Content-Type: application/json; charset=UTF-8");
+    let rows = content_of(rows, "Content-Type: application/octet-stream");
+    (serde_json::from_str(about).unwrap(), rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+}
+
+fn content_of<'p>(part: &'p str, kind: &str) -> &'p str {
+    let (head, content) = part.split_once("\r\n\r\n").unwrap();
+    assert_eq!(head, kind);
+    content
+}
+
+/// <https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json>
+fn upload(request: &Request, state: &mut State) -> Answer {
+    known_queries(request, &["uploadType"], state);
+    let (about, rows) = uploaded(request);
+    let into = about["configuration"]["load"]["destinationTable"]["tableId"].as_str().unwrap_or_default().to_string();
+    let answer = begin(about, state);
+    if answer.status == 200 {
+        let fails = matches!(state.jobs.values().last(), Some((_, Ending::Failed(..))));
+        match state.tables.get_mut(&into) {
+            Some(there) if there.is_empty() && !fails => there.extend(rows),
+            Some(_) if fails => {}
+            _ => state.wrong.push(format!("a load into {into}, which is not there or not empty")),
+        }
+    }
+    answer
+}
+
+/// <https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/insert>
+fn table(name: &str, request: &Request, state: &mut State) -> Answer {
+    let body: Json = serde_json::from_str(&request.body).unwrap();
+    conforms(&body, &table_schema(), state);
+    let expires: i64 = body["expirationTime"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
+    if expires < chrono::Utc::now().timestamp_millis() {
+        state.wrong.push("a table that has expired".into());
+    }
+    if state.tables.contains_key(name) {
+        return refused(409, "duplicate", &format!("Already Exists: Table shop:sales.{name}"));
+    }
+    state.tables.insert(name.into(), vec![]);
+    let mut said_of_it = body;
+    said_of_it["location"] = state.location.into();
+    said(said_of_it)
 }
 
 /// A job elsewhere than in the US and the EU is found only where its location is named.
@@ -363,6 +443,34 @@ fn job_schema() -> Json {
             "projectId": {"const": "shop"}, "jobId": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,1024}$"}, "location": {"type": "string"},
         }),
     );
-    let configuration = object(&["query"], json!({"query": query, "jobTimeoutMs": long, "labels": labels}));
+    let load = object(
+        &["destinationTable", "sourceFormat"],
+        json!({
+            "destinationTable": of_table(), "sourceFormat": {"enum": ["CSV", "NEWLINE_DELIMITED_JSON", "AVRO", "PARQUET", "ORC"]},
+            "createDisposition": {"enum": ["CREATE_IF_NEEDED", "CREATE_NEVER"]},
+            "writeDisposition": {"enum": ["WRITE_TRUNCATE", "WRITE_APPEND", "WRITE_EMPTY"]},
+        }),
+    );
+    let mut configuration = object(&[], json!({"query": query, "load": load, "jobTimeoutMs": long, "labels": labels}));
+    configuration["oneOf"] = json!([{"required": ["query"]}, {"required": ["load"]}]);
     object(&["jobReference", "configuration"], json!({"jobReference": reference, "configuration": configuration}))
+}
+
+/// <https://cloud.google.com/bigquery/docs/reference/rest/v2/TableReference>
+fn of_table() -> Json {
+    let name = json!({"type": "string", "pattern": "^[a-zA-Z0-9_]{1,1024}$"});
+    json!({"type": "object", "additionalProperties": false, "required": ["projectId", "datasetId", "tableId"],
+        "properties": {"projectId": {"const": "shop"}, "datasetId": name, "tableId": name}})
+}
+
+/// The parts of <https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table> that a table may be made with.
+fn table_schema() -> Json {
+    let kinds = ["STRING", "BYTES", "INTEGER", "INT64", "FLOAT", "FLOAT64", "BOOLEAN", "BOOL", "TIMESTAMP", "DATE", "TIME", "DATETIME"];
+    let field = json!({"type": "object", "additionalProperties": false, "required": ["name", "type"],
+        "properties": {"name": {"type": "string", "maxLength": 300}, "type": {"enum": kinds}, "mode": {"enum": ["NULLABLE", "REQUIRED"]}}});
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["fields"],
+        "properties": {"fields": {"type": "array", "items": field}}});
+    json!({"type": "object", "additionalProperties": false, "required": ["tableReference", "schema"],
+        "properties": {"tableReference": of_table(), "schema": schema, "labels": {"type": "object"},
+            "expirationTime": {"type": "string", "pattern": "^[0-9]+$"}}})
 }

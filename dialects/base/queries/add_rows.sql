@@ -1,9 +1,9 @@
-{# Rows that are not there yet. Sent twice it adds them once; whoever has lost the lease adds none. -#}
+{# Rows that are not there yet, from a bound text or from the table where they are staged. Sent twice it adds them once; whoever has lost the lease adds none. -#}
 MERGE INTO {{ table(table_name) }} AS t USING (
-  SELECT * FROM (
+  SELECT * FROM {% if staged is defined %}{{ table(staged) }}{% else %}(
 {% include "queries/rows.sql" %}
 
-  ) AS r WHERE {% include "fenced.sql" %}
+  ){% endif %} AS r WHERE {% include "fenced.sql" %}
 
 ) AS s ON {% for name in key %}t.{{ ident(name) }} = s.{{ ident(name) }}{% if not loop.last %} AND {% endif %}{% endfor %}
 

@@ -287,6 +287,23 @@ class Catalog:
             self.run(f"CREATE TABLE `{dataset}`.`{name}` ({columns})")
         tables[name] = table
 
+    def add(self, dataset: str, name: str, table: Table) -> None:
+        """Makes a table that the API was asked for."""
+        there = self.datasets[dataset]
+        if name in there.tables:
+            raise Fault("duplicate", f"Already Exists: Table {self.project}:{dataset}.{name}")
+        self.run(f"CREATE TABLE `{dataset}`.`{name}` ({', '.join(map(self.defined, table.columns))})")
+        there.tables[name], there.version = table, next(VERSIONS)
+
+    def remove(self, dataset: str, name: str) -> None:
+        """Drops a table that the API was asked to."""
+        there = self.datasets.get(dataset)
+        if there is None or name not in there.tables:
+            raise Fault("notFound", f"Not found: Table {self.project}:{dataset}.{name}")
+        self.run(f"DROP TABLE `{dataset}`.`{name}`")
+        del there.tables[name]
+        there.version = next(VERSIONS)
+
     def defined(self, column: Column) -> str:
         default = f" DEFAULT {column.default}" if column.default else ""
         return f"`{column.name}` {column.type}{default}{'' if column.null else ' NOT NULL'}"

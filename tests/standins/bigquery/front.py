@@ -3,7 +3,7 @@
 Faithful: ZetaSQL, Google's own analyser, refuses what BigQuery refuses, with the types that the parameters were declared
 to have; names of datasets and tables mind case; jobs have ids that are refused the second time, a location, and errors
 that the API tells as HTTP codes; results come in pages; a MERGE that matches a row twice is refused; DDL and
-INFORMATION_SCHEMA are catalog.py's. Not: logins, quotas, conflicts (statements run one after the other), cost, time
+INFORMATION_SCHEMA are catalog.py's; a load lands as a whole in a table that is empty. Not: logins, quotas, conflicts (statements run one after the other), cost, time
 limits, transactions, scripts; and of times after 2255 the emulator loses microseconds."""
 
 import json
@@ -13,7 +13,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,7 +23,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "validators"))
 
 import by_zetasql as zetasql
-from catalog import Catalog, Fault
+from catalog import Catalog, Column, Fault, Table
 from protocol import Refused
 from zetasql import types as resolved
 
@@ -100,22 +102,70 @@ class Project:
         """https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert"""
         reference, configuration = body["jobReference"], body["configuration"]
         query = configuration["query"]
-        if not re.fullmatch(r"[\w-]{1,1024}", reference["jobId"]) or query.get("useLegacySql", True):
-            raise Fault("invalid", "a job id that is none, or legacy SQL")
+        if query.get("useLegacySql", True):
+            raise Fault("invalid", "legacy SQL")
         # Without a location it is that of the datasets that are named, else the US.
         named = [self.catalog.datasets[name].location for name in self.catalog.named(query["query"]) if name in self.catalog.datasets]
         location = reference.get("location") or next(iter(named), "US")
-        if reference["jobId"] in self.jobs:
-            raise Fault("duplicate", f"Already Exists: Job {self.name}:{location}.{reference['jobId']}")
-        job = Job(reference["jobId"], configuration, location)
+        return self.keep(reference["jobId"], configuration, location, lambda job: self.run(job, query["query"], query.get("queryParameters", [])))
+
+    def keep(self, id: str, configuration: dict, location: str, run: Callable[[Job], None]) -> Job:
+        """Runs a job whose id is new, and keeps what it came to."""
+        if not re.fullmatch(r"[\w-]{1,1024}", id):
+            raise Fault("invalid", "a job id that is none")
+        if id in self.jobs:
+            raise Fault("duplicate", f"Already Exists: Job {self.name}:{location}.{id}")
+        job = Job(id, configuration, location)
         try:
-            self.run(job, query["query"], query.get("queryParameters", []))
+            run(job)
         except Fault as fault:
             job.fault = fault
         self.jobs[job.id] = job
         if len(self.jobs) > KEPT:
             del self.jobs[next(iter(self.jobs))]
         return job
+
+    def upload(self, kind: str, body: bytes) -> Job:
+        """A load job with its rows: https://cloud.google.com/bigquery/docs/reference/api-uploads#multipart"""
+        boundary = re.fullmatch(r"multipart/related; boundary=([\w-]+)", kind)
+        if not boundary:
+            raise Fault("invalid", f"an upload of {kind}")
+        _, about, rows, end = (b"\r\n" + body).split(b"\r\n--" + boundary[1].encode())
+        if end.strip() != b"--":
+            raise Fault("invalid", "an upload that does not end")
+        about, rows = (part.split(b"\r\n\r\n", 1)[1] for part in (about, rows))
+        about = json.loads(about)
+        reference, configuration = about["jobReference"], about["configuration"]
+        load = configuration["load"]
+        wanted = {"sourceFormat": "NEWLINE_DELIMITED_JSON", "createDisposition": "CREATE_NEVER", "writeDisposition": "WRITE_EMPTY"}
+        if {name: load.get(name) for name in wanted} != wanted or set(load) != {*wanted, "destinationTable"}:
+            raise Fault("invalid", f"this stand-in does not load so: {load}")
+        path = [load["destinationTable"][name] for name in ("datasetId", "tableId")]
+        location = reference.get("location") or self.dataset(path[0])["location"]
+        return self.keep(reference["jobId"], configuration, location, lambda job: self.load(path, rows, job.location))
+
+    def load(self, path: list[str], text: bytes, location: str) -> None:
+        """https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json"""
+        table = self.catalog.table(path, location)
+        name = "`" + "`.`".join(path) + "`"
+        if self.emulate(f"SELECT 1 FROM {name} LIMIT 1").get("rows"):
+            raise Fault("duplicate", f"Already Exists: Table {self.name}:{'.'.join(path)}")
+        kinds = {column.name: column.type for column in table.columns}
+        rows = [{name: of_json(kinds.get(name), value) for name, value in json.loads(line).items()} for line in text.splitlines()]
+        columns = [f"CAST(JSON_VALUE(j, '$.{name}') AS {'INT64' if kind == 'TIMESTAMP' else kind})" for name, kind in kinds.items()]
+        columns = [f"TIMESTAMP_MICROS({text})" if kind == "TIMESTAMP" else text for text, kind in zip(columns, kinds.values(), strict=True)]
+        bound = {"name": "p1", "parameterType": {"type": "STRING"}, "parameterValue": {"value": json.dumps(rows, ensure_ascii=False)}}
+        source = "UNNEST(JSON_QUERY_ARRAY(PARSE_JSON(@p1))) AS j"
+        self.emulate(f"INSERT INTO {name} ({', '.join(f'`{name}`' for name in kinds)}) SELECT {', '.join(columns)} FROM {source}", [bound])
+
+    def make_table(self, dataset: str, body: dict) -> dict:
+        """https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/insert"""
+        location = self.dataset(dataset)["location"]
+        if int(body["expirationTime"]) < time.time() * 1000:
+            raise Fault("invalid", "Invalid value for: expirationTime")
+        columns = [Column(each["name"], SQL_TYPES[each["type"]]) for each in body["schema"]["fields"]]
+        self.catalog.add(dataset, body["tableReference"]["tableId"], Table(columns))
+        return body | {"kind": "bigquery#table", "location": location}
 
     def run(self, job: Job, sql: str, parameters: list[dict]) -> None:
         self.catalog.check_names(sql, job.location)
@@ -229,11 +279,33 @@ class Project:
         return {"kind": "bigquery#dataset", "datasetReference": reference, "location": self.catalog.datasets[name].location}
 
 
+SQL_TYPES = {"STRING": "STRING", "INTEGER": "INT64", "BOOLEAN": "BOOL", "TIMESTAMP": "TIMESTAMP"}
+
+
+def of_json(kind: str | None, value: object) -> object:
+    """A value of a loaded row, as the emulator is to have it."""
+    match kind:
+        case "STRING" if isinstance(value, str):
+            return value
+        case "INT64" if re.fullmatch(r"-?\d+", str(value)):
+            return str(value)
+        case "BOOL" if isinstance(value, bool):
+            return value
+        case "TIMESTAMP" if isinstance(value, str):
+            at = datetime.strptime(value, "%Y-%m-%d %H:%M:%S.%f%z") - datetime(1970, 1, 1, tzinfo=UTC)
+            return str(at // timedelta(microseconds=1))
+    raise Fault("invalid", f"Error while reading data: {value!r} is no {kind}")
+
+
 PROJECTS: dict[str, Project] = {}
 LOCK = threading.Lock()
 
 
-def answer(method: str, path: list[str], asked: dict, body: bytes) -> dict:
+def answer(method: str, path: list[str], asked: dict, kind: str, body: bytes) -> dict:
+    if path[:1] == ["upload"] and method == "POST" and path[5:] == ["jobs"] and asked == {"uploadType": "multipart"}:
+        with LOCK:
+            at = PROJECTS.setdefault(path[4], Project(path[4]))
+            return at.upload(kind, body).resource(at.name)
     if path[:3] != ["bigquery", "v2", "projects"] or len(path) < 5:
         raise Fault("notFound", f"Not found: {method} /{'/'.join(path)}")
     with LOCK:
@@ -249,6 +321,11 @@ def answer(method: str, path: list[str], asked: dict, body: bytes) -> dict:
                 return at.datasets(int(asked.get("maxResults", 1000)))
             case ["GET", "datasets", name]:
                 return at.dataset(name)
+            case ["POST", "datasets", name, "tables"]:
+                return at.make_table(name, json.loads(body))
+            case ["DELETE", "datasets", name, "tables", table]:
+                at.catalog.remove(name, table)
+                return {}
     raise Fault("notFound", f"Not found: {method} /{'/'.join(path)}")
 
 
@@ -261,9 +338,10 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         asked = {name: values[-1] for name, values in parse_qs(url.query).items()}
         try:
-            if len(body) > REQUEST:
+            if len(body) > REQUEST and not url.path.startswith("/upload/"):
                 return self.say(413, {"error": {"code": 413, "message": "Request payload size exceeds the limit"}})
-            self.say(200, answer(self.command, [unquote(part) for part in url.path.strip("/").split("/")], asked, body))
+            path = [unquote(part) for part in url.path.strip("/").split("/")]
+            self.say(200, answer(self.command, path, asked, self.headers.get("content-type", ""), body))
         except Fault as fault:
             code = CODES.get(fault.body["reason"], 400)
             error = {"code": code, "message": fault.body["message"], "errors": [fault.body | {"domain": "global"}]}
@@ -272,7 +350,7 @@ class Handler(BaseHTTPRequestHandler):
             self.say(500, {"error": {"code": 500, "message": repr(error), "errors": [{"reason": "internalError"}]}})
             raise
 
-    do_GET = do_POST = go
+    do_GET = do_POST = do_DELETE = go
 
     def say(self, code: int, body: dict) -> None:
         data = json.dumps(body, ensure_ascii=False).encode()

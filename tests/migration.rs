@@ -26,6 +26,7 @@ use watched::{Moment, Watched};
 /// How many processes migrate at once, and how often.
 const PROCESSES: u32 = 16;
 const ROUNDS: usize = 100;
+const QUICK_ROUNDS: usize = 15;
 
 fn options(pid: u32) -> LockOptions {
     let holder = Holder { who: "ann".into(), hostname: "laptop".into(), pid, since: None };
@@ -62,11 +63,15 @@ fn undisturbed(backend: Backend) -> String {
 
 // --- many at once
 
+fn rounds() -> usize {
+    if std::env::var_os("AMX_TEST_QUICK").is_some() { QUICK_ROUNDS } else { ROUNDS }
+}
+
 #[test]
 fn sixteen_at_once_apply_each_version_once_with_the_abilities_of_each_backend() {
     for backend in Backend::ALL {
         let wanted = undisturbed(backend);
-        for round in 0..ROUNDS {
+        for round in 0..rounds() {
             let engine = Simulated::new(backend);
             let set = Arc::new(set(&engine));
             let applied: usize = block(async {

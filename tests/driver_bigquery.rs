@@ -558,6 +558,15 @@ async fn rows_that_are_loaded_are_exact() {
     driver.execute(&format!("DROP SCHEMA {schema}"), &[]).await.unwrap();
 }
 
+#[test]
+fn a_dataset_is_made_where_the_profile_says() {
+    let Some(url) = stand_in() else { return };
+    let home = Home::new();
+    let schema = format!("location_{}", std::process::id());
+    let shown = home.run(&["migrate", "--dry-run", "--url", &url, "--schema", &schema]).ok();
+    assert!(shown.contains(&format!("CREATE SCHEMA IF NOT EXISTS `{schema}` OPTIONS (location = 'EU')")), "{shown}");
+}
+
 #[tokio::test]
 async fn rows_of_one_json_text_are_exact() {
     let Some(url) = stand_in() else { return };

@@ -47,7 +47,7 @@ struct Teammate {
 pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
     let config = session.config()?;
     let target = target(session, &config)?;
-    let set = MigrationSet::embedded(target.profile.backend)?;
+    let set = MigrationSet::embedded(target.profile.backend)?.in_location(target.profile.field("location"));
     feasibility::require(&set.model, set.dialect)?;
     session.warn_of_plain_secret(&target.profile);
     let Some((mut driver, created)) = bring_up_to_date(session, &target, &set).await? else {

@@ -145,7 +145,7 @@ impl Engine<'_> {
             return Ok(steps);
         }
         self.admitted(target).await?;
-        let schema_step = self.renderer().schema_step(None)?;
+        let schema_step = self.renderer().schema_step(self.set.location.as_deref())?;
         if !self.schema_exists().await? {
             steps.extend(schema_step);
         }
@@ -230,7 +230,7 @@ impl Engine<'_> {
 
     /// Makes the schema where it is absent.
     pub(super) async fn make_schema(&mut self) -> Result<()> {
-        if let Some(step) = self.renderer().schema_step(None)?
+        if let Some(step) = self.renderer().schema_step(self.set.location.as_deref())?
             && !self.schema_exists().await?
         {
             self.driver.execute(&step.sql, &[]).await.map_err(|error| self.schema_refused(error))?;

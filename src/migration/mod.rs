@@ -89,6 +89,8 @@ pub struct MigrationSet {
     pub dialect: &'static Dialect,
     /// The versions, oldest first.
     pub migrations: Vec<Migration>,
+    /// Where the schema is made, where the engine has places for it: BigQuery's location.
+    pub location: Option<String>,
 }
 
 impl MigrationSet {
@@ -96,6 +98,11 @@ impl MigrationSet {
     pub fn embedded(backend: Backend) -> Result<MigrationSet> {
         let file = |path: &str| Embedded::get(path).and_then(|file| String::from_utf8(file.data.into_owned()).ok());
         MigrationSet::from_files(Model::embedded()?, backend, file)
+    }
+
+    /// The same with the schema made in that place.
+    pub fn in_location(self, location: Option<&str>) -> MigrationSet {
+        MigrationSet { location: location.map(str::to_string), ..self }
     }
 
     /// The set of a model that has no files.
@@ -107,7 +114,7 @@ impl MigrationSet {
     pub fn rendered_in(model: Model, dialect: &'static Dialect) -> Result<MigrationSet> {
         let text = |version: u32| script::migration_file(&model, dialect, version);
         let migrations = model.versions.iter().map(|(&version, name)| Migration::from_file(&text(version)?, version, name, dialect));
-        Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect })
+        Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect, location: None })
     }
 
     fn from_files(model: Model, backend: Backend, file: impl Fn(&str) -> Option<String>) -> Result<MigrationSet> {
@@ -117,13 +124,14 @@ impl MigrationSet {
             let text = file(&path).ok_or_else(|| Error::internal(format!("migrations/{path} is not in this build")))?;
             Migration::from_file(&text, version, name, dialect)
         });
-        Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect })
+        Ok(MigrationSet { migrations: migrations.collect::<Result<_>>()?, model, dialect, location: None })
     }
 
     /// The statements that migrate an empty database, up to `target`.
     pub fn steps_for_nothing(&self, schema: &SchemaName, target: Option<u32>) -> Result<Vec<Step>> {
         let renderer = Renderer { dialect: self.dialect, schema };
-        let mut steps: Vec<Step> = renderer.schema_step(None)?.into_iter().chain(renderer.lock_steps(&self.model)?).collect();
+        let mut steps: Vec<Step> =
+            renderer.schema_step(self.location.as_deref())?.into_iter().chain(renderer.lock_steps(&self.model)?).collect();
         steps.extend(engine::ledger_steps(self, schema)?);
         let wanted = self.migrations.iter().filter(|migration| target.is_none_or(|target| migration.version <= target));
         steps.extend(wanted.flat_map(|migration| migration.steps_in(schema)));

@@ -60,7 +60,7 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         None => {}
     }
     let target = session.target()?;
-    let set = MigrationSet::embedded(target.profile.backend)?;
+    let set = MigrationSet::embedded(target.profile.backend)?.in_location(target.profile.field("location"));
     if let Some(number) = args.target.or(args.baseline).filter(|&number| number == 0 || number > set.latest()) {
         return Err(Error::new(Code::Usage, format!("there is no version {number}"), format!("give one from 1 to {}", set.latest())));
     }

@@ -356,6 +356,15 @@ async fn where_no_table_may_be_made_nothing_is_staged_and_it_is_not_asked_for_ag
 }
 
 #[tokio::test]
+async fn where_the_quota_of_loads_is_used_up_the_table_is_dropped_and_nothing_is_staged() {
+    let service = Service::start();
+    let mut driver = driver(&service).await;
+    service.ends(Ending::Failed("quotaExceeded", "Quota exceeded: Your project exceeded quota for load jobs"));
+    assert!(!stage(&mut driver).await.unwrap());
+    assert_eq!(service.asked(), ["table staged_1", "upload _1", "job _1", "drop staged_1"]);
+}
+
+#[tokio::test]
 async fn a_load_that_is_refused_is_an_error() {
     let service = Service::start();
     let mut driver = driver(&service).await;

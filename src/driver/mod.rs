@@ -373,8 +373,8 @@ pub trait Driver: Send {
     /// where the dialect says that there are no transactions.
     async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>, Error>>) -> Result<(), Failure>;
 
-    /// Makes a table and brings it rows by the engine's bulk load, and says whether it did: false where there is none or the user may not. The table
-    /// vanishes by itself where nobody drops it, a part of it too that an error left.
+    /// Makes a table and brings it rows by the engine's bulk load, and says whether it did: where there is none or the user may not, it is false and
+    /// nothing is left. The table vanishes by itself where nobody drops it, also one that an error left half made.
     async fn stage(&mut self, _staging: &Staging<'_>) -> Result<bool, DriverError> {
         Ok(false)
     }

@@ -308,19 +308,17 @@ impl SharedStore<'_> {
         lease: Option<&Lease>,
     ) -> Result<bool, NotLanded> {
         let table = format!("amx_staging_{}", uuid::Uuid::new_v4().simple());
+        let described: Vec<_> = columns.iter().map(|(name, kind)| described(name, *kind)).collect();
+        let of_table = context! { staged => &table, columns => described, ..context };
+        let sql = self.sql("queries/add_rows.sql", context! { ..fence_context(lease)?, ..of_table })?;
         let staging = Staging { schema: &self.schema.folded, table: &table, columns, rows };
-        let staged = self.driver.stage(&staging).await;
-        let added = match staged {
-            Ok(true) => {
-                let described: Vec<_> = columns.iter().map(|(name, kind)| described(name, *kind)).collect();
-                let of_table = context! { staged => &table, columns => described, ..context };
-                let sql = self.sql("queries/add_rows.sql", context! { ..fence_context(lease)?, ..of_table })?;
-                self.under(lease, &sql, &[]).await.map(|_| true)
-            }
-            other => other.map_err(Failure::Database),
+        let added = match self.driver.stage(&staging).await {
+            Ok(false) => return Ok(false),
+            Ok(true) => self.under(lease, &sql, &[]).await,
+            Err(error) => Err(error.into()),
         };
         self.driver.unstage(&self.schema.folded, &table).await;
-        added.map_err(NotLanded::surely)
+        added.map(|_| true).map_err(NotLanded::surely)
     }
 
     /// Runs a statement under the lease as often as it takes to bring it all rows, each time with many of them.

@@ -299,10 +299,11 @@ fn content_of<'p>(part: &'p str, kind: &str) -> &'p str {
 fn upload(request: &Request, state: &mut State) -> Answer {
     known_queries(request, &["uploadType"], state);
     let (about, rows) = uploaded(request);
+    let id = about["jobReference"]["jobId"].as_str().unwrap_or_default().to_string();
     let into = about["configuration"]["load"]["destinationTable"]["tableId"].as_str().unwrap_or_default().to_string();
     let answer = begin(about, state);
     if answer.status == 200 {
-        let fails = matches!(state.jobs.values().last(), Some((_, Ending::Failed(..))));
+        let fails = matches!(state.jobs.get(&id), Some((_, Ending::Failed(..))));
         match state.tables.get_mut(&into) {
             Some(there) if there.is_empty() && !fails => there.extend(rows),
             Some(_) if fails => {}

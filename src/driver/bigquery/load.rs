@@ -29,14 +29,17 @@ struct Table {
 impl Api {
     /// Makes the table and loads the rows into it. False where the user may do neither, or where the day's quota of loads is used up.
     pub(super) async fn stage(&self, staging: &Staging<'_>) -> Result<bool, DriverError> {
-        let loaded = match self.make(staging).await {
-            Ok(location) => self.load(staging, location.as_deref()).await,
-            Err(error) => Err(error),
+        let refused = |error: &DriverError| matches!(error.kind, ErrorKind::Denied | ErrorKind::Full);
+        let location = match self.make(staging).await {
+            Err(error) if refused(&error) => return Ok(false),
+            made => made?,
         };
-        match loaded {
-            Ok(()) => Ok(true),
-            Err(error) if matches!(error.kind, ErrorKind::Denied | ErrorKind::Full) => Ok(false),
-            Err(error) => Err(error),
+        match self.load(staging, location.as_deref()).await {
+            Err(error) if refused(&error) => {
+                self.unstage(staging.schema, staging.table).await;
+                Ok(false)
+            }
+            loaded => loaded.map(|()| true),
         }
     }
 

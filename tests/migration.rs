@@ -684,6 +684,20 @@ fn pausing(inner: Box<dyn Driver>, begins: &'static str, with: &'static str) -> 
 }
 
 #[test]
+fn a_schema_that_another_session_makes_at_the_same_moment_is_no_error() {
+    // Nothing is locked there before the schema is made, which the lock's table is in.
+    let Some(store) = Store::on(Backend::Redshift) else { return };
+    let name = store.schema.to_lowercase();
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.execute(&format!("CREATE SCHEMA {name}; SELECT pg_sleep(2)")));
+        let at_it = format!("SELECT pid::text FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE '%{name}%'");
+        common::eventually(|| !store.query(&at_it, &[Kind::Text]).is_empty());
+        Home::new().on(&store, &["migrate"]).ok();
+    });
+    Home::new().on(&store, &["diff"]).ok();
+}
+
+#[test]
 fn an_index_of_ours_that_is_invalid_is_in_the_way_of_its_version() {
     let Some(store) = Store::postgresql() else { return };
     let home = Home::new();

@@ -228,12 +228,16 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Makes the schema where it is absent.
+    /// Makes the schema where it is absent. Another process may make it at the same moment, which some engines refuse even so: PostgreSQL's
+    /// `IF NOT EXISTS` fails on the key of its own catalog where the other one had not committed yet.
     pub(super) async fn make_schema(&mut self) -> Result<()> {
         if let Some(step) = self.renderer().schema_step(self.set.location.as_deref())?
             && !self.schema_exists().await?
         {
-            self.driver.execute(&step.sql, &[]).await.map_err(|error| self.schema_refused(error))?;
+            match self.driver.execute(&step.sql, &[]).await {
+                Err(error) if !matches!(error.kind, ErrorKind::Exists | ErrorKind::Duplicate) => return Err(self.schema_refused(error)),
+                _ => {}
+            }
         }
         Ok(())
     }

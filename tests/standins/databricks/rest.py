@@ -254,13 +254,15 @@ def free_port() -> int:
 
 def main(port: int, folder: Path) -> None:
     sail_port, bin_folder = free_port(), Path(sys.executable).parent
-    catalog = {
+    options = {
+        # The one session is the warehouse: Sail ends one that nothing was asked of for five minutes, which compiling the tests may take.
+        "SAIL_SPARK__SESSION_TIMEOUT_SECS": "86400",
         "SAIL_CATALOG__LIST": f'[{{name="{warehouse.CATALOG}", type="memory", initial_database=["default"]}}]',
         "SAIL_CATALOG__DEFAULT_CATALOG": warehouse.CATALOG,
     }
     command = [bin_folder / "sail", "spark", "server", "--ip", "127.0.0.1", "--port", str(sail_port)]
     with (folder / "sail.log").open("w") as log:
-        subprocess.Popen(command, env=os.environ | catalog, stdout=log, stderr=log, preexec_fn=dies_with_us)
+        subprocess.Popen(command, env=os.environ | options, stdout=log, stderr=log, preexec_fn=dies_with_us)
     parser = warehouse.Parser([str(ROOT / "target/validators/spark/bin/python"), str(Path(__file__).parent / "parse.py")])
     for _ in range(600):
         with socket.socket() as probe:

@@ -1,6 +1,6 @@
 # Two commands on a fresh Debian machine: `make demo` and `make test`. Both need a Rust toolchain and build-essential; the rest they install.
 
-.PHONY: demo test test-oracle test-live lint bench generate snapshots
+.PHONY: demo test test-live lint bench generate snapshots
 
 # The main job on the embedded default: a SQLite shared store, filled from a real AMX history, twice.
 demo:
@@ -8,14 +8,10 @@ demo:
 	tests/demo "$${CARGO_TARGET_DIR:-target}/debug/amx-schema"
 
 # Everything, against a PostgreSQL, a MariaDB and what stands in for the other engines, all started on loopback and stopped at the end.
+# Oracle's driver, which is not in the default build, is among it.
 test:
-	cargo build --locked --tests
-	tests/servers run cargo test --locked
-
-# Oracle's driver, which is not in the default build, against what stands in for Oracle.
-test-oracle:
-	cargo build --locked --tests --features oracle
-	tests/servers run sh -ec 'cargo test --locked --features oracle --test driver_oracle; cargo test --locked --features oracle --test conformance -- oracle:: --test-threads 1'
+	cargo build --locked --all-targets --features oracle
+	tests/servers run cargo test --locked --features oracle
 
 # The conformance suite against a database or a service of your own: BACKEND=snowflake, with AMX_TEST_SNOWFLAKE_URL in the environment (docs/backends).
 # Each behaviour makes a schema of its own and drops it at the end.

@@ -2,16 +2,12 @@
 //!
 //! What it has of a backend is what [`Dialect::simulated`] takes over, and what its capabilities mean: a lock that its holder's end frees, or
 //! none; DDL that a transaction rolls back, or that is there at once; keys that are enforced, or not. It says nothing about that backend's SQL.
-//! It can be away, and it can lose the answer to a commit.
-
-#![allow(dead_code)]
 
 use amx_schema::dialect::{Backend, Dialect, LockKind};
 use amx_schema::driver::{Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
 use amx_schema::error::Error;
 use amx_schema::history::{time_from_text, time_text};
 use amx_schema::model::Kind;
-use amx_schema::sync::Connect;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -34,10 +30,6 @@ struct World {
     enforces_keys: bool,
     /// Statements that wrote, since the count was last asked for.
     writes: u64,
-    /// Whether nobody reaches it.
-    away: bool,
-    /// How many transactions are still to land whose answer is lost.
-    losing: u32,
 }
 
 impl Simulated {
@@ -46,7 +38,7 @@ impl Simulated {
         let dialect = Box::leak(Box::new(Dialect::simulated(backend).unwrap()));
         let connection = Connection::open_in_memory().unwrap();
         let enforces_keys = dialect.lock == LockKind::Engine;
-        let world = World { connection, lock: None, enforces_keys, writes: 0, away: false, losing: 0 };
+        let world = World { connection, lock: None, enforces_keys, writes: 0 };
         Simulated { dialect, world: Arc::new(Mutex::new(world)), sessions: AtomicU64::new(1) }
     }
 
@@ -59,16 +51,6 @@ impl Simulated {
     /// Ends what holds the engine's lock, as a DBA does who ends a session.
     pub fn end_engine_lock(&self) {
         self.world.lock().unwrap().lock = None;
-    }
-
-    /// Nobody reaches it until that is said again.
-    pub fn be_away(&self, away: bool) {
-        self.world.lock().unwrap().away = away;
-    }
-
-    /// So many transactions will land without their session hearing of it.
-    pub fn lose_answers(&self, count: u32) {
-        self.world.lock().unwrap().losing = count;
     }
 
     /// All that is there but for the lock's row, the times and the order of columns, for comparing.
@@ -99,29 +81,10 @@ impl Simulated {
     }
 }
 
-#[async_trait]
-impl Connect for Simulated {
-    async fn connect(&self) -> Result<Box<dyn Driver>, Error> {
-        reached(&self.world.lock().unwrap())?;
-        Ok(self.session())
-    }
-}
-
 struct Session {
     world: Arc<Mutex<World>>,
     id: u64,
     transactional: bool,
-}
-
-fn reached(world: &World) -> Result<(), DriverError> {
-    match world.away {
-        true => Err(broken()),
-        false => Ok(()),
-    }
-}
-
-fn broken() -> DriverError {
-    DriverError::new(ErrorKind::Unreachable, "the line broke")
 }
 
 impl Session {
@@ -141,7 +104,6 @@ impl Drop for Session {
 }
 
 fn run(world: &mut World, sql: &str, params: &[Value]) -> Result<u64, DriverError> {
-    reached(world)?;
     let sql = if world.enforces_keys { sql.to_string() } else { without_keys(sql) };
     world.writes += 1;
     let mut statement = world.connection.prepare(&sql).map_err(|error| fold(&error))?;
@@ -202,7 +164,6 @@ impl Driver for Session {
     async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> Result<Vec<Row>, DriverError> {
         tokio::task::yield_now().await;
         let world = self.world();
-        reached(&world)?;
         let mut statement = world.connection.prepare(sql).map_err(|error| fold(&error))?;
         let mut rows = statement.query(params_from_iter(params.iter().map(native))).map_err(|error| fold(&error))?;
         let mut answer = vec![];
@@ -223,7 +184,6 @@ impl Driver for Session {
         let ops: Vec<_> = ops.collect().await;
         let transactional = self.transactional;
         let mut world = self.world();
-        reached(&world)?;
         world.connection.execute_batch("BEGIN").unwrap();
         let landed = ops.into_iter().try_for_each(|op| match op? {
             Op::Execute { sql, params, expect } => {
@@ -237,10 +197,6 @@ impl Driver for Session {
             Op::Load(rows) => Ok(load(&mut world, rows)?),
         });
         world.connection.execute_batch(if landed.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
-        if landed.is_ok() && world.losing > 0 {
-            world.losing -= 1;
-            return Err(broken().into());
-        }
         landed
     }
 

@@ -49,7 +49,6 @@ fn why_not(backend: Backend) -> Option<&'static str> {
         Backend::Sqlite => None,
         Backend::Oracle if !cfg!(feature = "oracle") => Some("its driver is not in this build: run the tests with --features oracle"),
         _ if set => None,
-        Backend::Oracle => Some("it is not there: run the tests with `make test-oracle`"),
         _ => Some("it is not there: run the tests with `make test`"),
     }
 }

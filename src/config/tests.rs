@@ -1,5 +1,6 @@
 //! The behaviour of `config`.
 
+use super::text::quoted;
 use super::*;
 use crate::profile::Target;
 use proptest::prelude::*;

@@ -1,29 +1,30 @@
 //! Moves a history into the shared store: planned against what the store has, landed batch by batch, and right whenever it is run again.
 
+mod large;
+mod plan;
+
 use super::Connect;
 use super::landing::Landing;
-use super::merge::{self, Evidence, OnConflict, Standing};
+use super::merge::OnConflict;
 use super::reader::{self, Read, ReadRun};
 use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Counted, Driver, ErrorKind, Failure};
 use crate::error::{Code, Error, Result};
-use crate::history::{BadRow, Run, RunResult};
+use crate::history::BadRow;
 use crate::report::Reporter;
-use crate::store::batch::{Batch, Change, NotLanded, Part, bulk};
+use crate::store::batch::NotLanded;
 use crate::store::lease::Lease;
-use crate::store::local::{Known, LocalStore, Sent};
+use crate::store::local::{Known, LocalStore};
 use crate::store::outbox::Place;
-use crate::store::shared::{self, Privilege, SharedStore, Stamp, StoredRun};
+use crate::store::shared::{self, Privilege, SharedStore, StoredRun};
 use crate::store::source::{Person, Source};
-use futures_util::StreamExt;
-use futures_util::stream;
+use plan::{Outcome, THERE};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::Receiver;
 
 /// How often a batch is tried where the line broke or someone else was in the way.
 const TRIES: u32 = 6;
@@ -33,9 +34,6 @@ const OVERTAKEN_TRIES: u32 = 100;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How many runs of the journal are compared with the store at once.
 const JOURNAL_PAGE: usize = 500;
-/// What is said of a run that the store has already.
-const THERE: &str = "already there";
-
 /// How an import is to go.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -180,119 +178,6 @@ struct Work<'a> {
     adding: Option<String>,
 }
 
-/// What is to be done for a batch.
-#[derive(Default)]
-struct Plan<'r> {
-    runs: Vec<Addition<'r, Run>>,
-    results: Vec<Addition<'r, RunResult>>,
-    changed_runs: Vec<Change>,
-    changed_results: Vec<Change>,
-    outcomes: Vec<Outcome>,
-}
-
-/// Rows to be added under one run's id, with one stamp.
-struct Addition<'r, T> {
-    id: String,
-    stamp: Stamp,
-    rows: Vec<&'r T>,
-}
-
-impl Plan<'_> {
-    fn is_empty(&self) -> bool {
-        self.runs.is_empty()
-            && self.results.iter().all(|place| place.rows.is_empty())
-            && self.changed_runs.is_empty()
-            && self.changed_results.is_empty()
-    }
-}
-
-/// What comes of a run once its batch has landed.
-#[derive(Default)]
-struct Outcome {
-    run_id: String,
-    owner: String,
-    word: &'static str,
-    imported: bool,
-    changed: bool,
-    conflict: Option<Conflict>,
-    results_imported: u64,
-    results_updated: u64,
-    results_skipped: u64,
-    /// The engine's word on a value that it does not take.
-    refused: Option<BadRow>,
-    /// What the journal is to know; nothing where it knows it already.
-    sent: Option<Sent>,
-}
-
-impl Outcome {
-    fn there(run: &ReadRun) -> Outcome {
-        Outcome { run_id: run.run.run_id.clone(), owner: run.owner.clone(), word: THERE, results_skipped: run.total, ..Outcome::default() }
-    }
-
-    fn conflict(run: &ReadRun, reason: &str) -> Outcome {
-        let conflict = Conflict { run_id: run.run.run_id.clone(), reason: reason.into() };
-        Outcome { word: "conflict", results_skipped: 0, conflict: Some(conflict), ..Outcome::there(run) }
-    }
-
-    fn refused(run: &ReadRun, reason: String) -> Outcome {
-        let (run_id, local_id) = (run.run.run_id.clone(), run.run.attribution.local_id);
-        let refused = Some(BadRow { run_id, target_qname: None, local_id, reason });
-        Outcome { word: "failed", results_skipped: 0, refused, ..Outcome::there(run) }
-    }
-
-    /// Takes in what came of another part of the same run.
-    fn add(&mut self, part: Outcome) {
-        self.imported |= part.imported;
-        self.changed |= part.changed;
-        self.results_imported += part.results_imported;
-        self.results_updated += part.results_updated;
-        self.results_skipped += part.results_skipped;
-        self.conflict = self.conflict.take().or(part.conflict);
-        self.refused = self.refused.take().or(part.refused);
-        self.sent = part.sent.or(self.sent.take());
-        if part.word != THERE {
-            self.word = part.word;
-        }
-    }
-}
-
-/// Where a run goes.
-struct Target {
-    id: String,
-    stored: Option<StoredRun>,
-    action: Action,
-    /// What the journal knows of it.
-    sent: Option<Sent>,
-}
-
-impl Target {
-    /// Whether the source says of the run what it said when it was sent.
-    fn unchanged_since_sent(&self, run: &ReadRun) -> bool {
-        self.sent.as_ref().is_some_and(|sent| sent.digest == run.digest)
-    }
-}
-
-/// What is to be done with a run.
-#[derive(Clone, Copy)]
-enum Action {
-    /// The store does not have it.
-    Add,
-    /// The store has what this import has just added of it.
-    AddMore,
-    /// The store has it.
-    Merge,
-    /// The store has another owner's, which may be the same.
-    Compare,
-    /// The store has another one under its id.
-    Conflict(&'static str),
-}
-
-impl Action {
-    fn in_conflict(self) -> bool {
-        matches!(self, Action::Conflict(_))
-    }
-}
-
 impl<'a> Work<'a> {
     async fn begin(mut import: Importer<'a>) -> Result<Work<'a>> {
         let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
@@ -418,151 +303,6 @@ impl<'a> Work<'a> {
         // To free thousands of texts takes as long as some round trips; the next batch need not wait for it.
         tokio::task::spawn_blocking(move || drop(good));
         Ok(())
-    }
-
-    /// Lands a run that is too large for memory: in one transaction where the store does not have it, else part by part.
-    async fn large(&mut self, mut run: ReadRun, again: mpsc::Sender<()>, reading: &mut Receiver<Read>) -> Result<()> {
-        if !run.failures.is_empty() && !self.import.options.skip_errors {
-            self.left_out(&run.run.run_id, run.failures);
-            return Ok(());
-        }
-        let outcome = self.land_large(&run, &again, reading).await?;
-        self.report.failures.append(&mut run.failures);
-        self.note(std::slice::from_ref(&outcome))?;
-        self.count(outcome);
-        Ok(())
-    }
-
-    /// As [`Work::land`]. The results are asked for `again` where they did not land.
-    async fn land_large(&mut self, run: &ReadRun, again: &mpsc::Sender<()>, reading: &mut Receiver<Read>) -> Result<Outcome> {
-        let mut tries = Tries::default();
-        if self.import.options.dry_run || !self.import.dialect.transactions {
-            return self.part_by_part(run, reading).await;
-        }
-        loop {
-            let lease = self.lease().await?;
-            let streamed = self.stream_new(run, reading, lease.as_ref()).await;
-            self.give_back(lease).await;
-            let (outcome, failure) = match streamed? {
-                Some((outcome, Ok(()))) => return Ok(outcome),
-                Some((outcome, Err(failure))) => (outcome, failure),
-                None => return self.part_by_part(run, reading).await,
-            };
-            if let Some(reason) = refused(&failure) {
-                return Ok(Outcome::refused(run, reason));
-            }
-            let (landing, in_doubt) = (self.landing.landed + 1, broke(&failure));
-            self.recover(failure, &mut tries).await?;
-            if in_doubt && self.has_landed(landing, std::slice::from_ref(&outcome)).await? {
-                return Ok(outcome);
-            }
-            if again.send(()).is_err() {
-                return Err(Error::internal("the reader of a large run is gone"));
-            }
-        }
-    }
-
-    /// Streams a run that the store does not have, and says what is to come of it and whether it has; nothing where the store has it.
-    async fn stream_new(
-        &mut self,
-        run: &ReadRun,
-        reading: &mut Receiver<Read>,
-        lease: Option<&Lease>,
-    ) -> Result<Option<(Outcome, Result<(), Failure>)>> {
-        let Some(Target { id, action: Action::Add, .. }) = self.targets(std::slice::from_ref(run)).await?.pop() else { return Ok(None) };
-        let outcome = self.imported(run, &id);
-        Ok(Some((outcome, self.stream(run, &id, reading, lease).await)))
-    }
-
-    /// Lands a run in one transaction, its results as they are read. They are read to their end whatever becomes of it.
-    async fn stream(&mut self, run: &ReadRun, id: &str, reading: &mut Receiver<Read>, lease: Option<&Lease>) -> Result<(), Failure> {
-        let stamp = self.stamp(&run.owner);
-        let import = &mut self.import;
-        let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
-        let run_row = shared::run_row(&run.run, id, &stamp);
-        let numbers = (self.landing.landed, self.landing.landed + 1);
-        let mut head = store.head(&self.landing.installation, numbers, lease)?;
-        head.push(store.runs_loader().load(1, Box::new(std::iter::once(run_row))));
-        let loader = store.results_loader();
-        let mut ended = false;
-        let rest = stream::unfold((&mut *reading, &mut ended), |(reading, ended)| async {
-            let part = match reading.recv().await {
-                Some(Read::Chunk(results)) => {
-                    let stamp = &stamp;
-                    Ok(loader.load(results.len(), Box::new(results.into_iter().map(move |result| shared::result_row(id, &result, stamp)))))
-                }
-                Some(Read::Broken(error)) => Err(error),
-                _ => {
-                    *ended = true;
-                    return None;
-                }
-            };
-            Some((part, (reading, ended)))
-        });
-        let ops = stream::iter(head.into_iter().map(Ok)).chain(rest).boxed();
-        let landed = import.driver.atomic(ops).await;
-        while !ended && !matches!(landed, Err(Failure::Source(_))) {
-            match reading.recv().await {
-                Some(Read::Chunk(_)) => {}
-                Some(Read::Broken(error)) => return Err(Failure::Source(error)),
-                _ => ended = true,
-            }
-        }
-        landed?;
-        self.landing.landed += 1;
-        Ok(())
-    }
-
-    async fn part_by_part(&mut self, run: &ReadRun, reading: &mut Receiver<Read>) -> Result<Outcome> {
-        let mut whole = Outcome { run_id: run.run.run_id.clone(), owner: run.owner.clone(), word: THERE, ..Outcome::default() };
-        let (mut results, mut bytes, mut ended): (Vec<RunResult>, usize, bool) = (vec![], 0, false);
-        let (most_results, most_bytes) = bulk(self.import.dialect);
-        while !ended {
-            match reading.recv().await {
-                Some(Read::Chunk(chunk)) => {
-                    bytes += chunk.iter().map(result_size).sum::<usize>();
-                    results.extend(chunk);
-                }
-                Some(Read::Broken(error)) => return Err(error),
-                _ => ended = true,
-            }
-            // Each part costs some statements, so it is as large as memory allows.
-            let full = results.len() >= most_results || bytes >= most_bytes;
-            if whole.conflict.is_some() || whole.refused.is_some() {
-                results.clear();
-            } else if full || (ended && !results.is_empty()) {
-                let part = ReadRun {
-                    run: run.run.clone(),
-                    owner: run.owner.clone(),
-                    total: results.len() as u64,
-                    failures: vec![],
-                    digest: run.digest.clone(),
-                    content: run.content,
-                    results: std::mem::take(&mut results),
-                };
-                bytes = 0;
-                if let Some(part) = self.land(&[part]).await?.pop() {
-                    whole.add(part);
-                }
-                // What a statement that can be sent again finds there it leaves alone, so that nothing has to be looked up for the rest.
-                self.adding = (whole.imported && !self.import.dialect.transactions).then(|| run.run.run_id.clone());
-            }
-        }
-        self.adding = None;
-        if let Some(sent) = &mut whole.sent {
-            sent.results = run.total;
-        }
-        if whole.refused.is_some() {
-            // What the journal says was sent is not looked at again.
-            whole.sent = None;
-        }
-        if whole.conflict.is_some() {
-            whole.results_skipped = 0;
-        }
-        if whole.imported && whole.conflict.is_none() && whole.refused.is_none() {
-            whole.word = "ok";
-        }
-        Ok(whole)
     }
 
     /// Lands runs and says what came of each. Tries again where the line broke or someone else was in the way; where the engine does not
@@ -701,181 +441,6 @@ impl<'a> Work<'a> {
         Ok(outcomes)
     }
 
-    fn to_batch<'r>(&self, plan: Plan<'r>) -> (Batch<'r>, Vec<Outcome>) {
-        let count = plan.results.iter().map(|place| place.rows.len()).sum();
-        let run = |place: Addition<'r, Run>| place.rows.into_iter().map(move |run| shared::run_row(run, &place.id, &place.stamp));
-        let result =
-            |place: Addition<'r, RunResult>| place.rows.into_iter().map(move |result| shared::result_row(&place.id, result, &place.stamp));
-        let parts = vec![
-            Part::Runs(plan.runs.len(), Box::new(plan.runs.into_iter().flat_map(run))),
-            Part::Results(count, Box::new(plan.results.into_iter().flat_map(result))),
-            Part::ChangedRuns(plan.changed_runs),
-            Part::ChangedResults(plan.changed_results),
-        ];
-        let (installation, from) = (self.landing.installation.clone(), self.landing.landed);
-        (Batch { installation, from, number: from + 1, parts }, plan.outcomes)
-    }
-
-    /// Where each run goes: under which id, and what is to be done there.
-    async fn targets(&mut self, runs: &[ReadRun]) -> Result<Vec<Target>> {
-        let mut sent = vec![];
-        for run in runs {
-            let known = self.import.local.sent(&self.landing.store_id, &run.owner, &run.run.run_id)?;
-            sent.push(known.filter(|sent| sent.landing <= self.landing.landed));
-        }
-        let first_ids: Vec<String> =
-            runs.iter().zip(&sent).map(|(run, sent)| sent.as_ref().map_or(&run.run.run_id, |sent| &sent.sent_as).clone()).collect();
-        let other_ids: Vec<String> = runs.iter().map(|run| merge::renamed(&run.run.run_id, &run.owner)).collect();
-        let rename = self.import.options.on_conflict == OnConflict::Rename;
-        let mut ids: Vec<&str> = first_ids.iter().map(String::as_str).collect();
-        if rename {
-            ids.extend(other_ids.iter().map(String::as_str));
-        }
-        let mut stored = self.import.store().runs(&ids).await?;
-        let mut targets = vec![];
-        for ((run, sent), (first, other)) in runs.iter().zip(sent).zip(first_ids.into_iter().zip(other_ids)) {
-            let mut action = self.action(run, stored.get(&first));
-            let mut id = first;
-            if rename && action.in_conflict() {
-                (action, id) = (self.action(run, stored.get(&other)), other);
-            }
-            targets.push(Target { stored: stored.remove(&id), id, action, sent });
-        }
-        Ok(targets)
-    }
-
-    fn action(&self, run: &ReadRun, stored: Option<&StoredRun>) -> Action {
-        let Some(there) = stored else { return Action::Add };
-        match merge::standing(&run.run, &run.owner, self.by_start, stored) {
-            Standing::New => Action::Add,
-            Standing::Own if self.adding.as_ref() == Some(&run.run.run_id) => Action::AddMore,
-            Standing::Own => Action::Merge,
-            Standing::Clash => Action::Conflict("the store has a run of that id by the same owner, begun at another time"),
-            Standing::Foreign if run.run.same_content(&there.run) => Action::Compare,
-            Standing::Foreign => Action::Conflict("the store has another owner's run of that id, with other content"),
-        }
-    }
-
-    /// What is to be done for a batch, by what the store has now. Nothing is written.
-    async fn plan<'r>(&mut self, runs: &'r [ReadRun]) -> Result<Plan<'r>> {
-        let targets = self.targets(runs).await?;
-        let unchanged: Vec<&str> = runs
-            .iter()
-            .zip(&targets)
-            .filter(|(run, target)| target.unchanged_since_sent(run))
-            .map(|(_, target)| target.id.as_str())
-            .collect();
-        let counts = self.import.store().count_results(&unchanged).await?;
-        let mut plan = Plan::default();
-        for (run, target) in runs.iter().zip(targets) {
-            let whole = target.unchanged_since_sent(run) && counts.get(&target.id).copied().unwrap_or(0) as u64 >= run.total;
-            let outcome = match target.action {
-                Action::Add => {
-                    let stamp = self.stamp(&run.owner);
-                    let outcome = self.imported(run, &target.id);
-                    plan.runs.push(Addition { id: target.id.clone(), stamp: stamp.clone(), rows: vec![&run.run] });
-                    plan.results.push(Addition { id: target.id, stamp, rows: run.results.iter().collect() });
-                    outcome
-                }
-                Action::AddMore => {
-                    let outcome = Outcome { word: "ok", ..self.imported(run, &target.id) };
-                    plan.results.push(Addition { id: target.id, stamp: self.stamp(&run.owner), rows: run.results.iter().collect() });
-                    outcome
-                }
-                Action::Merge if whole => {
-                    let noted = target.sent.as_ref().is_some_and(|sent| sent.content == run.content);
-                    Outcome { sent: if noted { None } else { self.to_journal(run, &target.id) }, ..Outcome::there(run) }
-                }
-                Action::Merge => self.merge(run, target, &mut plan).await?,
-                Action::Compare => self.compare(run, &target).await?,
-                Action::Conflict(reason) => Outcome::conflict(run, reason),
-            };
-            plan.outcomes.push(outcome);
-        }
-        Ok(plan)
-    }
-
-    async fn merge<'r>(&mut self, run: &'r ReadRun, target: Target, plan: &mut Plan<'r>) -> Result<Outcome> {
-        let Some(stored) = target.stored else { return Err(Error::internal("a run is to be merged with nothing")) };
-        let installations: Vec<&str> = self.landing.installations.iter().map(String::as_str).collect();
-        let evidence = Evidence { journal: target.sent.as_ref().map(|sent| &sent.digest), installations: &installations };
-        let stamp = Stamp { origin: stored.stamp.origin.clone(), ..self.stamp(&run.owner) };
-        let mut outcome = Outcome { sent: self.to_journal(run, &target.id), ..Outcome::there(run) };
-        outcome.results_skipped = 0;
-        let qnames: Vec<&str> = run.results.iter().map(|result| result.target_qname.as_str()).collect();
-        let there = self.import.store().results(&target.id, &qnames).await?;
-        let landed_now = |mut changes: merge::Changes| {
-            changes.extend([("writer", stamp.writer.clone().into()), ("landing", stamp.landing.into())]);
-            changes
-        };
-        let changes = merge::run_changes(&run.run, &stored, evidence);
-        if !changes.is_empty() {
-            outcome.changed = true;
-            // A state that moved on meanwhile makes the batch be planned anew.
-            let key = vec![("run_id", target.id.as_str().into()), ("state", stored.state_word.as_str().into())];
-            plan.changed_runs.push(Change { set: landed_now(changes), key });
-        }
-        let mut missing = vec![];
-        for result in &run.results {
-            let Some(known) = there.get(&result.target_qname) else {
-                missing.push(result);
-                outcome.results_imported += 1;
-                continue;
-            };
-            let changes = merge::result_changes(result, known, evidence);
-            if changes.is_empty() {
-                outcome.results_skipped += 1;
-                continue;
-            }
-            let key = vec![("run_id", target.id.as_str().into()), ("target_qname", result.target_qname.as_str().into())];
-            plan.changed_results.push(Change { set: landed_now(changes), key });
-            outcome.results_updated += 1;
-        }
-        plan.results.push(Addition { id: target.id.clone(), stamp: stamp.clone(), rows: missing });
-        outcome.changed |= outcome.results_imported + outcome.results_updated > 0;
-        if outcome.changed {
-            outcome.word = "updated";
-        }
-        Ok(outcome)
-    }
-
-    /// Another owner's run with the same head: the same where all its results are.
-    async fn compare(&mut self, run: &ReadRun, target: &Target) -> Result<Outcome> {
-        let qnames: Vec<&str> = run.results.iter().map(|result| result.target_qname.as_str()).collect();
-        let there = self.import.store().results(&target.id, &qnames).await?;
-        let same = |result: &RunResult| there.get(&result.target_qname).is_some_and(|there| merge::same_result(result, &there.result));
-        Ok(match run.results.iter().all(same) {
-            true => Outcome::there(run),
-            false => Outcome::conflict(run, "the store has another owner's run of that id, with other results"),
-        })
-    }
-
-    fn stamp(&self, owner: &str) -> Stamp {
-        Stamp { origin: Some(owner.into()), writer: Some(self.landing.installation.clone()), landing: Some(self.landing.landed + 1) }
-    }
-
-    fn to_journal(&self, run: &ReadRun, id: &str) -> Option<Sent> {
-        Some(Sent {
-            sent_as: id.into(),
-            results: run.total,
-            landing: self.landing.landed + 1,
-            digest: run.digest.clone(),
-            content: run.content,
-        })
-    }
-
-    fn imported(&self, run: &ReadRun, id: &str) -> Outcome {
-        Outcome {
-            run_id: run.run.run_id.clone(),
-            owner: run.owner.clone(),
-            word: "ok",
-            imported: true,
-            results_imported: run.total,
-            sent: self.to_journal(run, id),
-            ..Outcome::default()
-        }
-    }
-
     /// Writes what landed into the journal.
     fn note(&mut self, outcomes: &[Outcome]) -> Result<()> {
         if self.import.options.dry_run {
@@ -947,12 +512,6 @@ fn broke(failure: &Failure) -> bool {
         Failure::Source(error) => error.code == Code::Unreachable,
         Failure::Overtaken => false,
     }
-}
-
-/// About how many bytes a result takes.
-fn result_size(result: &RunResult) -> usize {
-    let texts = [&result.description, &result.alternatives, &result.metadata_json];
-    std::mem::size_of::<RunResult>() + result.target_qname.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
 }
 
 /// The engine's word where it does not take a value.

@@ -422,7 +422,7 @@ impl Dialect {
         Ok(Dialect { backend, data, templates })
     }
 
-    /// SQLite's SQL with another backend's abilities: its lock, whether its DDL is transactional, whether it has indexes and how it folds
+    /// SQLite's SQL with another backend's abilities: its lock, whether it has transactions, and DDL in them, whether it has indexes and how it folds
     /// names. For tests of what is built on these, on an engine in the test's own process.
     ///
     /// # Errors
@@ -432,6 +432,7 @@ impl Dialect {
         let data = Arc::new(DialectData {
             lock: other.lock,
             keys_enforced: other.keys_enforced,
+            transactions: other.transactions,
             transactional_ddl: other.transactional_ddl,
             indexes: other.indexes,
             fold: other.fold,

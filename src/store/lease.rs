@@ -174,3 +174,130 @@ fn no_row() -> Error {
         "run `amx-schema migrate`; where a script made the store, run the script of this version again",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Backend;
+    use crate::driver::{DriverError, Failure, Op, Row, Value, over_sqlite};
+    use crate::migration::{Engine, LockOptions, MigrationSet};
+    use crate::model::Kind;
+    use crate::report::Silent;
+    use async_trait::async_trait;
+    use futures_util::stream::BoxStream;
+    use rusqlite::Connection;
+    use tempfile::TempDir;
+
+    /// A store that is a file, on an engine that runs a batch statement by statement.
+    struct Shared {
+        file: TempDir,
+        dialect: &'static Dialect,
+        schema: SchemaName,
+    }
+
+    impl Shared {
+        async fn new() -> Shared {
+            let dialect: &'static Dialect = Box::leak(Box::new(Dialect::simulated(Backend::BigQuery).unwrap()));
+            let schema = dialect.schema_name("AMX").unwrap();
+            let shared = Shared { file: tempfile::tempdir().unwrap(), dialect, schema };
+            let set = MigrationSet::rendered_in(Model::embedded().unwrap(), shared.dialect).unwrap();
+            let (mut driver, holder) = (shared.open(), Holder { who: "tests".into(), ..Holder::default() });
+            let mut engine = Engine { driver: driver.as_mut(), set: &set, schema: &shared.schema, reporter: &Silent };
+            engine.migrate(None, &LockOptions { timeout: LEASE, lease: LEASE, holder }).await.unwrap();
+            shared
+        }
+
+        fn open(&self) -> Box<dyn Driver> {
+            over_sqlite(Connection::open(self.file.path().join("shared.db")).unwrap())
+        }
+
+        fn leases<'a>(&'a self, driver: &'a mut dyn Driver) -> Leases<'a> {
+            Leases { driver, dialect: self.dialect, schema: &self.schema }
+        }
+
+        /// How often the lease was renewed.
+        async fn beats(&self) -> i64 {
+            let mut driver = self.open();
+            let row = LockRow::read(driver.as_mut(), self.dialect, &self.schema, &lock_table().unwrap(), Turn::Write).await;
+            row.unwrap().unwrap().beat
+        }
+    }
+
+    /// A connection whose second one reaches another database, so that no sign of life arrives.
+    struct Unheard(Box<dyn Driver>);
+
+    #[async_trait]
+    impl Driver for Unheard {
+        async fn execute(&mut self, sql: &str, params: &[Value]) -> std::result::Result<u64, DriverError> {
+            self.0.execute(sql, params).await
+        }
+        async fn query(&mut self, sql: &str, params: &[Value], kinds: &[Kind]) -> std::result::Result<Vec<Row>, DriverError> {
+            self.0.query(sql, params, kinds).await
+        }
+        async fn atomic(&mut self, ops: BoxStream<'_, Result<Op<'_>>>) -> std::result::Result<(), Failure> {
+            self.0.atomic(ops).await
+        }
+        async fn another(&mut self) -> std::result::Result<Box<dyn Driver>, DriverError> {
+            Ok(over_sqlite(Connection::open_in_memory().unwrap()))
+        }
+        async fn try_lock(&mut self, name: &str) -> std::result::Result<bool, DriverError> {
+            self.0.try_lock(name).await
+        }
+        async fn unlock(&mut self) -> std::result::Result<(), DriverError> {
+            self.0.unlock().await
+        }
+        async fn close(self: Box<Self>) {
+            self.0.close().await;
+        }
+    }
+
+    fn person(who: &str) -> Person {
+        Person { who: who.into(), hostname: "laptop".into() }
+    }
+
+    const PATIENT: Duration = Duration::from_secs(120);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_whose_signs_of_life_are_not_heard_is_renewed_before_the_next_statement() {
+        let shared = Shared::new().await;
+        let mut driver = Unheard(shared.open());
+        let mut ann = shared.leases(&mut driver);
+        let lease = ann.take(&person("ann"), None, PATIENT).await.unwrap();
+        let taken = shared.beats().await;
+        tokio::time::sleep(FRESH - Duration::from_secs(1)).await;
+        assert!(ann.is_fresh(&lease).await.unwrap());
+        assert_eq!(shared.beats().await, taken, "a young lease is renewed");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(ann.is_fresh(&lease).await.unwrap());
+        assert_eq!(shared.beats().await, taken + 1);
+        tokio::time::sleep(FRESH - Duration::from_secs(1)).await;
+        assert!(ann.is_fresh(&lease).await.unwrap());
+        assert_eq!(shared.beats().await, taken + 1, "what was renewed is young");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_heard_of_is_not_taken_over() {
+        let shared = Shared::new().await;
+        let (mut driver, mut other) = (shared.open(), shared.open());
+        let mut ann = shared.leases(driver.as_mut());
+        let lease = ann.take(&person("ann"), None, PATIENT).await.unwrap();
+        let refused = shared.leases(other.as_mut()).take(&person("bob"), None, PATIENT).await.unwrap_err();
+        assert_eq!(refused.code, Code::Locked);
+        assert!(refused.message.starts_with("ann on laptop, process "), "{}", refused.message);
+        assert!(ann.is_fresh(&lease).await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_is_not_heard_of_is_taken_over_once_the_longest_statement_has_ended_and_its_holder_learns_of_it() {
+        let shared = Shared::new().await;
+        let (mut driver, mut other) = (Unheard(shared.open()), shared.open());
+        let mut ann = shared.leases(&mut driver);
+        let lease = ann.take(&person("ann"), None, PATIENT).await.unwrap();
+        let since = Instant::now();
+        let taken_over = shared.leases(other.as_mut()).take(&person("bob"), None, PATIENT).await.unwrap();
+        assert_eq!(taken_over.fence, lease.fence + 1);
+        assert!(since.elapsed() >= FRESH + LONGEST_WRITE, "{:?}", since.elapsed());
+        assert!(since.elapsed() <= LEASE_OF_STATEMENTS + POLL.1, "{:?}", since.elapsed());
+        assert!(!ann.is_fresh(&lease).await.unwrap());
+    }
+}

@@ -191,10 +191,9 @@ impl SharedStore<'_> {
             true => 2 * count.div_ceil(STAGED.0),
             false => count.div_ceil(self.rows_per_statement()),
         };
-        let changed = |changes: &[Change]| match (self.dialect.transactions, self.dialect.update_from_values) {
-            (true, false) => changes.len(),
-            (true, true) => changes.len().div_ceil(ROWS_PER_UPDATE),
-            (false, _) => changes.chunk_by(alike).count(),
+        let changed = |changes: &[Change]| match self.dialect.transactions {
+            true => self.updates_of(changes).count(),
+            false => changes.chunk_by(alike).count(),
         };
         let parts = batch.parts.iter().map(|part| match part {
             Part::Runs(count, _) | Part::Results(count, _) => of_rows(*count),
@@ -223,14 +222,17 @@ impl SharedStore<'_> {
         Ok(ops)
     }
 
-    /// Changes of rows, many at a time where the engine takes that: each statement is a trip of its own.
-    fn updates(&self, table: &str, changes: Vec<Change>, ops: &mut Vec<Op<'_>>) -> Result<()> {
+    /// Changes of rows, as they go together in a statement: many where the engine takes that, since each statement is a trip of its own.
+    fn updates_of<'c>(&self, changes: &'c [Change]) -> impl Iterator<Item = &'c [Change]> {
         let most = |change: &Change| match self.dialect.update_from_values {
             true => (self.dialect.limits.binds / (change.set.len() + change.key.len())).clamp(1, ROWS_PER_UPDATE),
             false => 1,
         };
-        let groups = changes.chunk_by(alike).flat_map(|alike| alike.chunks(alike.first().map_or(1, most)));
-        for alike in groups {
+        changes.chunk_by(alike).flat_map(move |alike| alike.chunks(alike.first().map_or(1, most)))
+    }
+
+    fn updates(&self, table: &str, changes: Vec<Change>, ops: &mut Vec<Op<'_>>) -> Result<()> {
+        for alike in self.updates_of(&changes) {
             let [first, others @ ..] = alike else { continue };
             let texts: Vec<&str> = first.key.iter().filter(|(_, value)| matches!(value, Value::Text(_))).map(|(name, _)| *name).collect();
             let context = context! {

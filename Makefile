@@ -8,8 +8,9 @@ demo:
 	tests/demo "$${CARGO_TARGET_DIR:-target}/debug/amx-schema"
 
 # Everything, against a PostgreSQL, a MariaDB and what stands in for the other engines, all started on loopback and stopped at the end.
-# Oracle's driver, which is not in the default build, is among it.
+# Oracle's driver, which is not in the default build, is among it; what the default build says of it comes first.
 test:
+	cargo test --locked --test default_build
 	cargo build --locked --all-targets --features oracle
 	tests/servers run cargo test --locked --features oracle
 
@@ -25,10 +26,10 @@ lint:
 	cargo clippy --locked --all-targets --features oracle -- -D warnings
 	cargo run --locked --quiet -- generate --check
 
-# Ratios against peers in the same run; nothing passes or fails by time.
+# Ratios against peers in the same run, put into docs/performance.md; nothing passes or fails by time.
 bench:
 	cargo build --locked --release
-	tests/servers run cargo bench --locked
+	AMX_TEST_STANDINS= AMX_BENCH_PUBLISH=1 tests/servers run cargo bench --locked --bench cold --bench import --bench sync --bench growth
 
 # The migration files of every version that is not released yet, from migrations/model.yaml.
 generate:

@@ -261,11 +261,6 @@ fn a_store_that_is_not_there_is_missing() {
     }
 }
 
-#[test]
-fn a_backend_without_a_driver_is_named() {
-    Home::new().run(&["diff", "--url", "oracle://u@h/svc"]).fails("backend_not_built", 4);
-}
-
 // --- migrate --baseline
 
 #[test]

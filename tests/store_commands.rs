@@ -379,16 +379,6 @@ fn backends_that_cannot_host_a_store_are_refused() {
 }
 
 #[test]
-fn backends_without_a_driver_are_accepted_in_profiles_and_named_when_used() {
-    let home = Home::new();
-    home.write("config.yml", "db_profiles: {s: {backend: oracle, host: h, user: u, service_name: svc}}\n");
-    assert!(home.run(&["profile", "list"]).ok().contains("h/svc"));
-    let refused = home.run(&["enable", "--profile", "s", "--yes"]).fails("backend_not_built", 4);
-    assert!(refused.stderr.contains("dump-ddl --dialect oracle"));
-    assert!(home.run(&["dump-ddl", "--profile", "s"]).ok().contains("(Oracle dialect)"));
-}
-
-#[test]
 fn no_command_shows_a_password() {
     let secret = "hunter2-marked";
     let home = Home::new();

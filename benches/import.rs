@@ -1,22 +1,21 @@
-//! How fast `migrate-from-local` copies a large amx-cli file, beside the engine's own loader; what memory it takes; and what it costs to
-//! run it again.
+//! How fast `migrate-from-local` copies a large amx-cli file, beside the engine's own loader and beside a copier that sends row by row; what memory
+//! it takes; and what it costs to run it again, with nothing to do and with one changed run.
 //!
-//! `cargo bench --bench import -- [RUNS] [RESULTS-PER-RUN] [ROUNDS] [postgresql] [memory] [again] [mysql] [sqlite]`; the parts named, or
-//! all. The servers are those of `AMX_BENCH_POSTGRESQL_URL` and `AMX_BENCH_MYSQL_URL`, or of `AMX_TEST_…` as `tests/servers run` sets
+//! `cargo bench --bench import -- [RUNS] [RESULTS-PER-RUN] [ROUNDS] [postgresql] [mysql] [sqlite] [rows] [memory] [again] [own]`; the parts
+//! named, or all. The servers are those of `AMX_BENCH_POSTGRESQL_URL` and `AMX_BENCH_MYSQL_URL`, or of `AMX_TEST_…` as `tests/servers run` sets
 //! them. Files are kept in `target/bench/`. Every figure is a median and stands beside something measured in the same run.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 mod common;
 #[path = "common/history.rs"]
 mod history;
+#[path = "common/operations.rs"]
+mod operations;
 
 use common::{Ran, Table, has, median, ran, ratio, timed};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
-
-/// What amx-cli 0.19.0 copies in a second, on two cores (measured).
-const AMX_CLI_ROWS_PER_SECOND: f64 = 315.0;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -26,8 +25,13 @@ fn main() {
     let parts: Vec<&String> = words.iter().filter(|word| word.parse::<u64>().is_err()).collect();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| *named == part);
     let mut table = Table::default();
-    if wanted("postgresql") {
-        bench.against_copy(&mut table);
+    for backend in ["postgresql", "mysql", "sqlite"] {
+        if wanted(backend) {
+            bench.against_loader(backend, &mut table);
+        }
+    }
+    if wanted("rows") {
+        bench.against_rows(&mut table);
     }
     if wanted("memory") {
         bench.memory(&mut table);
@@ -35,12 +39,12 @@ fn main() {
     if wanted("again") {
         bench.again(&mut table);
     }
-    for backend in ["mysql", "sqlite"] {
-        if wanted(backend) {
-            bench.for_information(backend, &mut table);
+    if wanted("own") {
+        for (runs, results, target) in [(1_000, 100, "< 0.5 s"), (100_000, 1, "< 5 s")] {
+            bench.own_store(runs, results, target, &mut table);
         }
     }
-    table.print();
+    table.print("import");
 }
 
 /// Where the files are kept.
@@ -59,24 +63,40 @@ struct Bench {
 }
 
 impl Bench {
-    /// The import into PostgreSQL beside COPY of the same rows, in turn.
-    fn against_copy(&self, table: &mut Table) {
-        let figure = format!("import into PostgreSQL, {}", self.size());
-        if !has("psql") || !has("sqlite3") {
-            return table.skipped(&figure, "psql or sqlite3 is not there");
-        }
+    /// The import beside the engine's own loader of the same rows ready-made, in turn.
+    fn against_loader(&self, backend: &'static str, table: &mut Table) {
+        let figure = format!("import into {backend}, {}", self.size());
+        let Some(loader) = Loader::of(backend) else { return table.skipped(&figure, "the engine's shell or sqlite3 is not there") };
         let (file, ready) = (self.file(self.runs), self.ready_made());
-        let (mut ours, mut copy) = (vec![], vec![]);
+        loader.prepare(&ready, &self.dir);
+        let (mut ours, mut theirs) = (vec![], vec![]);
         for _ in 0..self.rounds {
-            let Some(store) = Store::new("postgresql") else { return table.skipped(&figure, "no server is named") };
+            let Some(store) = Store::new(backend) else { return table.skipped(&figure, "no server is named") };
             ours.push(Home::of(&file).import(&store).took);
             drop(store);
-            let Some(store) = Store::new("postgresql") else { return };
-            copy.push(store.copy(&ready));
+            let Some(store) = Store::new(backend) else { return };
+            theirs.push(loader.load(&store, &ready, &self.dir));
         }
-        let (ours, copy) = (median(ours), median(copy));
-        let scale = format!("`sqlite3 -csv … \\| psql \\copy` of the same rows ready-made: {}", seconds(copy));
-        table.line(&figure, format!("{}, {}", seconds(ours), self.rate(ours)), scale, Some(ratio(ours, copy)), "≤ 1.5");
+        let (ours, theirs) = (median(ours), median(theirs));
+        let scale = format!("{} of the same rows ready-made: {}", loader.name(), seconds(theirs));
+        let measured = format!("{}, {}", seconds(ours), self.rate(ours));
+        table.line(&figure, measured, scale, Some(ratio(ours, theirs)), loader.target());
+    }
+
+    /// The import beside a copier that sends each row in a statement of its own, a fiftieth of the runs.
+    fn against_rows(&self, table: &mut Table) {
+        let runs = (self.runs / 50).max(1);
+        let figure = format!("import into postgresql, {runs} runs × {} results", self.results);
+        if Loader::of("postgresql").is_none() {
+            return table.skipped(&figure, "psql or sqlite3 is not there");
+        }
+        let Some(store) = Store::new("postgresql") else { return table.skipped(&figure, "no server is named") };
+        let ours = Home::of(&self.file(runs)).import(&store).took;
+        drop(store);
+        let Some(store) = Store::new("postgresql") else { return };
+        let theirs = store.row_by_row(&self.ready_made(), runs);
+        let scale = format!("INSERT by INSERT in `psql`: {}", seconds(theirs));
+        table.line(&figure, seconds(ours), scale, Some(ratio(ours, theirs)), "");
     }
 
     /// The peak of memory at a hundredth, a tenth and all of the runs, and with a tenth of the results all in one run.
@@ -112,14 +132,27 @@ impl Bench {
         }
     }
 
-    /// The import into another engine.
-    fn for_information(&self, backend: &'static str, table: &mut Table) {
-        let figure = format!("import into {backend}, {}", self.size());
-        let Some(store) = Store::new(backend) else { return table.skipped(&figure, "no server is named") };
-        let Ran { took, peak_mb, .. } = Home::of(&self.file(self.runs)).import(&store);
-        let times = (self.runs * self.results) as f64 / took.as_secs_f64() / AMX_CLI_ROWS_PER_SECOND;
-        let scale = format!("amx-cli {AMX_CLI_ROWS_PER_SECOND} rows/s: {times:.0} times that");
-        table.line(&figure, format!("{}, {}, {peak_mb:.0} MB", seconds(took), self.rate(took)), scale, None, "");
+    /// From our own local store: again with nothing to do, and with one run that changed.
+    fn own_store(&self, runs: u64, results: u64, target: &str, table: &mut Table) {
+        let size = format!("{runs} runs × {results} results of our own store");
+        let Some(store) = Store::new("postgresql") else { return table.skipped(&size, "no server is named") };
+        let home = Home::recorded(runs, results);
+        home.import(&store);
+        let (mut nothing, mut changed, mut scale) = (vec![], vec![], vec![]);
+        for round in 0..self.rounds {
+            nothing.push(home.import(&store).took);
+            home.record(&format!("{{\"op\":\"update\",\"run_id\":\"run_{}\",\"metadata\":{{\"round\":{round}}}}}\n", runs / 2));
+            changed.push(home.import(&store).took);
+            scale.push(timed(
+                Command::new("sqlite3").arg(home.0.path().join("history.db")).arg("SELECT sum(length(run_id)) FROM amx_history_runs"),
+            ));
+        }
+        let scan = median(scale);
+        let scale = format!("sqlite3 reads the ids of its runs: {}", seconds(scan));
+        let nothing = median(nothing);
+        table.line(&format!("again, nothing to do, {size}"), seconds(nothing), scale.clone(), Some(ratio(nothing, scan)), target);
+        let changed = median(changed);
+        table.line(&format!("again, one run changed, {size}"), seconds(changed), scale, Some(ratio(changed, scan)), "< 1 s");
     }
 
     fn file(&self, runs: u64) -> PathBuf {
@@ -183,6 +216,20 @@ impl Home {
         ran(&mut self.command(store, &["migrate-from-local"]))
     }
 
+    /// A home without AMX's file, whose local store has recorded so many runs of so many results each.
+    fn recorded(runs: u64, results: u64) -> Home {
+        let home = Home(tempfile::tempdir().unwrap());
+        home.record(&operations::of_runs(runs, results));
+        home
+    }
+
+    fn record(&self, operations: &str) {
+        let file = self.0.path().join("operations");
+        std::fs::write(&file, operations).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_amx-schema"));
+        ran(command.arg("record").arg(file).env("AMX_HOME", self.0.path()).env("AMX_USER", "bench").env_remove("AMX_URL"));
+    }
+
     /// Drops what is known of the file as a whole, as if it had been written to.
     fn forget_file(&self) {
         let own = rusqlite::Connection::open(self.0.path().join("amx-schema.db")).unwrap();
@@ -229,18 +276,21 @@ impl Store {
         self
     }
 
-    /// The rows of a ready-made file by the fastest way there is without us.
-    fn copy(&self, ready: &Path) -> Duration {
+    /// The rows of a ready-made file's first runs, each in a statement and a transaction of its own.
+    fn row_by_row(&self, ready: &Path, runs: u64) -> Duration {
         let source = rusqlite::Connection::open(ready).unwrap();
+        let some = format!("run_id IN (SELECT run_id FROM amx_history_runs ORDER BY run_id LIMIT {runs})");
         let pipe = |table: &str| {
-            let columns = "SELECT group_concat(name, ', ') FROM pragma_table_info(?1)";
-            let columns: String = source.query_row(columns, [table], |row| row.get(0)).unwrap();
-            let from = format!("sqlite3 -csv '{}' 'SELECT {columns} FROM {table}'", ready.display());
-            let into = format!("psql -Xqd '{}' -c '\\copy {}.{table} ({columns}) FROM pstdin WITH (FORMAT csv)'", self.url, self.schema);
-            format!("{from} | {into}")
+            let names = columns(&source, table);
+            let begin = format!("INSERT INTO {}.{table} ({}) VALUES (", self.schema, names.join(", "));
+            let values: Vec<String> = names.iter().map(|name| format!("quote(CAST({name} AS TEXT))")).collect();
+            let (values, ready) = (values.join(" || ',' || "), ready.display());
+            format!(
+                "sqlite3 '{ready}' \"SELECT '{begin}' || {} || ');' FROM {table} WHERE {some}\" | psql -Xqd '{}' -v ON_ERROR_STOP=1",
+                values, self.url
+            )
         };
-        let script = format!("set -eo pipefail; {}; {}", pipe("amx_history_runs"), pipe("amx_history_results"));
-        ran(Command::new("bash").args(["-c", &script])).took
+        script(&format!("{}; {}", pipe("amx_history_runs"), pipe("amx_history_results")))
     }
 
     fn psql(&self, sql: &str) {
@@ -250,13 +300,17 @@ impl Store {
     }
 
     fn drop_database(&self) {
+        self.mariadb(&["-e", &format!("DROP DATABASE IF EXISTS `{}`", self.schema)]);
+    }
+
+    fn mariadb(&self, args: &[&str]) -> Duration {
         let url = url::Url::parse(&self.url).unwrap();
         let port = url.port().unwrap_or(3306).to_string();
         let mut command = Command::new("mariadb");
         command
             .args(["-h", url.host_str().unwrap(), "-P", &port, "-u", url.username()])
             .env("MYSQL_PWD", url.password().unwrap_or_default());
-        ran(command.args(["-e", &format!("DROP DATABASE IF EXISTS `{}`", self.schema)]));
+        ran(command.args(args)).took
     }
 }
 
@@ -268,4 +322,103 @@ impl Drop for Store {
             _ => {}
         }
     }
+}
+
+/// What an engine has itself for many rows.
+enum Loader {
+    Copy,
+    LoadData,
+    Attach,
+}
+
+impl Loader {
+    /// An engine's, where the programs for it are there.
+    fn of(backend: &str) -> Option<Loader> {
+        let (loader, shell) = match backend {
+            "postgresql" => (Loader::Copy, "psql"),
+            "mysql" => (Loader::LoadData, "mariadb"),
+            _ => (Loader::Attach, "sqlite3"),
+        };
+        (has(shell) && has("sqlite3")).then_some(loader)
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Loader::Copy => "`sqlite3 -csv … \\| psql \\copy`",
+            Loader::LoadData => "`LOAD DATA LOCAL INFILE`",
+            Loader::Attach => "`ATTACH` and `INSERT … SELECT`",
+        }
+    }
+
+    fn target(&self) -> &'static str {
+        match self {
+            Loader::Copy => "≤ 1.2",
+            Loader::LoadData | Loader::Attach => "≤ 2",
+        }
+    }
+
+    /// MariaDB's loader reads files, which are not among what is timed.
+    fn prepare(&self, ready: &Path, dir: &Path) {
+        if !matches!(self, Loader::LoadData) {
+            return;
+        }
+        let source = rusqlite::Connection::open(ready).unwrap();
+        for table in TABLES {
+            // Escaped as its manual says, and times without the zone, which its type has no room for.
+            let value = |name: &String| {
+                let text = match name.ends_with("_at") {
+                    true => format!("replace(replace({name}, 'T', ' '), 'Z', '')"),
+                    false => {
+                        format!("replace(replace(replace({name}, char(92), char(92, 92)), char(9), char(92, 9)), char(10), char(92, 10))")
+                    }
+                };
+                format!("coalesce({text}, char(92) || 'N')")
+            };
+            let values: Vec<String> = columns(&source, table).iter().map(value).collect();
+            let select = format!("SELECT {} FROM {table}", values.join(" || char(9) || "));
+            script(&format!("sqlite3 '{}' \"{select}\" > '{}'", ready.display(), dir.join(table).display()));
+        }
+    }
+
+    fn load(&self, store: &Store, ready: &Path, dir: &Path) -> Duration {
+        let source = rusqlite::Connection::open(ready).unwrap();
+        let each = |of: &dyn Fn(&str, String) -> String| TABLES.map(|table| of(table, columns(&source, table).join(", "))).join("; ");
+        match self {
+            Loader::Copy => script(&each(&|table, columns| {
+                let from = format!("sqlite3 -csv '{}' 'SELECT {columns} FROM {table}'", ready.display());
+                let into =
+                    format!("psql -Xqd '{}' -c '\\copy {}.{table} ({columns}) FROM pstdin WITH (FORMAT csv)'", store.url, store.schema);
+                format!("{from} | {into}")
+            })),
+            Loader::LoadData => {
+                let sql = each(&|table, columns| {
+                    format!("LOAD DATA LOCAL INFILE '{}' INTO TABLE {table} CHARACTER SET utf8mb4 ({columns})", dir.join(table).display())
+                });
+                let took = store.mariadb(&["--local-infile=1", &store.schema, "-e", &sql]);
+                // It passes over rows that it does not take: a query of two rows in one place fails where some are not there.
+                let count: i64 = source.query_row("SELECT count(*) FROM amx_history_results", [], |row| row.get(0)).unwrap();
+                let check = format!("SELECT IF(count(*) = {count}, 1, (SELECT 1 UNION SELECT 2)) FROM amx_history_results");
+                store.mariadb(&[&store.schema, "-e", &check]);
+                took
+            }
+            Loader::Attach => {
+                let sql = each(&|table, columns| format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM ready.{table}"));
+                let sql = format!("ATTACH '{}' AS ready; {sql}", ready.display());
+                ran(Command::new("sqlite3").args(["-bail", store.url.trim_start_matches("sqlite://"), &sql])).took
+            }
+        }
+    }
+}
+
+/// The tables with the rows, in the order of their keys.
+const TABLES: [&str; 2] = ["amx_history_runs", "amx_history_results"];
+
+fn columns(source: &rusqlite::Connection, table: &str) -> Vec<String> {
+    let mut statement = source.prepare("SELECT name FROM pragma_table_info(?1)").unwrap();
+    statement.query_map([table], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+/// How long a script of the shell takes that has to succeed.
+fn script(text: &str) -> Duration {
+    ran(Command::new("bash").args(["-c", &format!("set -eo pipefail; {text}")])).took
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 #[allow(dead_code)]
 mod common;
+#[allow(dead_code)]
 #[path = "common/shared.rs"]
 mod shared;
 
@@ -56,7 +57,7 @@ fn main() {
             }
         }
     }
-    table.print();
+    table.print("sync");
 }
 
 /// Operations of all kinds on runs of their own: of ten one begins a run, six bring results and three are updates.

@@ -92,11 +92,23 @@ impl Table {
         self.line(figure, "skipped".into(), why.into(), None, "");
     }
 
-    /// Writes the table as Markdown.
-    pub fn print(&self) {
-        println!("| figure | measured | for scale | ratio | target |\n| --- | --- | --- | --- | --- |");
-        for line in &self.0 {
-            println!("| {} |", line.join(" | "));
-        }
+    /// Writes the table as Markdown; with `AMX_BENCH_PUBLISH` into `docs/performance.md` as well, in the place of the table of that name.
+    pub fn print(&self, name: &str) {
+        let lines: String = self.0.iter().map(|line| format!("| {} |\n", line.join(" | "))).collect();
+        publish(name, &format!("| figure | measured | for scale | ratio | target |\n| --- | --- | --- | --- | --- |\n{lines}"));
     }
+}
+
+/// Prints a part of the page on performance and, with `AMX_BENCH_PUBLISH`, puts it where the page has that part.
+pub fn publish(name: &str, text: &str) {
+    println!("{text}");
+    if std::env::var_os("AMX_BENCH_PUBLISH").is_none() {
+        return;
+    }
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
+    let old = std::fs::read_to_string(page).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = old.split_once(&begin).unwrap_or_else(|| panic!("{page} has no {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{page} has no {end}"));
+    std::fs::write(page, format!("{before}{begin}{text}{end}{after}")).unwrap();
 }

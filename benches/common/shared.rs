@@ -51,6 +51,18 @@ impl Shared {
         command(self.home(), args)
     }
 
+    /// A home that knows the store and nothing of what is in it.
+    pub fn newcomer(&self) -> TempDir {
+        let home = tempfile::tempdir().unwrap();
+        timed(&mut command(home.path(), &["enable", "--yes", "--url", &self.url, "--schema", &self.schema]));
+        home
+    }
+
+    /// The program in another home, on this store.
+    pub fn command_in(&self, home: &Path, args: &[&str]) -> Command {
+        command(home, &[args, &["--url", &self.url, "--schema", &self.schema]].concat())
+    }
+
     pub fn psql(&self, sql: &str) -> Command {
         let mut command = Command::new("psql");
         command.args(["-XqAtd", &self.url, "-v", "ON_ERROR_STOP=1", "-c", sql]);

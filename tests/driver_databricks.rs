@@ -490,6 +490,16 @@ fn tokens(service: &Service) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_pause_that_is_asked_for_at_the_login_is_not_taken_for_silence() {
+    // Longer than a service may say nothing.
+    let busy = Act::With(429, ("retry-after", "11"), json!({"error": "slow_down"}));
+    let service = Service::new(vec![busy, grant("t1", 3600), one()]);
+    let mut driver = service.connected("client-1:hunter2", quiet()).await.unwrap();
+    select_one(driver.as_mut()).await.unwrap();
+    assert_eq!(tokens(&service), ["t1"]);
+}
+
+#[tokio::test]
 async fn a_service_principal_gets_a_token_once_for_all_its_connections() {
     let service = Service::new(vec![grant("t1", 3600), one(), one()]);
     let mut driver = service.connected("client-1:hunter2", quiet()).await.unwrap();

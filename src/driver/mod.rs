@@ -31,9 +31,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
 use std::fmt;
-use std::sync::Arc;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 pub(crate) use sqlite::over as over_sqlite;
 pub(crate) use sqlite_value::decode as decode_sqlite;
@@ -487,13 +489,22 @@ async fn wait_out(waits: &Waits, why: &str, pause: Duration, waited: Duration) {
     }
 }
 
-/// Connects to the database that a profile names. `waits` hears of the pauses that a service asks for.
+/// Connects to the database that a profile names. `waits` hears of the pauses that a service asks for, which do not count as its silence.
 ///
 /// # Errors
 /// `backend_not_built` where this build has no driver for it; else what the engine says.
 pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, waits: Waits) -> Result<Box<dyn Driver>, Error> {
     // The clients of several services bring providers of cryptography of their own, and rustls takes none of two by itself. One that is there stays.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let late = Arc::new(Mutex::new(Instant::now() + CONNECT_TIMEOUT));
+    let when_late = || *late.lock().unwrap_or_else(PoisonError::into_inner);
+    let waits: Waits = {
+        let late = Arc::clone(&late);
+        Arc::new(move |why, left, whole| {
+            *late.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + left + CONNECT_TIMEOUT;
+            waits(why, left, whole);
+        })
+    };
     let connecting = async {
         match profile.backend {
             #[cfg(feature = "postgresql")]
@@ -520,11 +531,15 @@ pub async fn connect(profile: &Profile, home: &std::path::Path, access: Access, 
         }
     };
     let _ = (home, access, &waits);
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(connected) => connected,
-        Err(_) => {
-            let waited = format!("no answer from {} within {} s", profile.summary(), CONNECT_TIMEOUT.as_secs());
-            Err(DriverError::new(ErrorKind::Unreachable, waited).into())
+    let mut connecting = pin!(connecting);
+    loop {
+        match tokio::time::timeout_at(when_late(), &mut connecting).await {
+            Ok(connected) => return connected,
+            Err(_) if when_late() > Instant::now() => {}
+            Err(_) => {
+                let waited = format!("no answer from {} within {} s", profile.summary(), CONNECT_TIMEOUT.as_secs());
+                return Err(DriverError::new(ErrorKind::Unreachable, waited).into());
+            }
         }
     }
 }

@@ -178,11 +178,11 @@ fn without_a_store(seen: &mut Seen) {
 
     home.write(
         "config.yml",
-        "active_db_profile: s\ndb_profiles: {s: {backend: snowflake, account: a, user: u, password: geheim}, o: {backend: oracle, host: h, service_name: x}, bad: {backend: abacus}}\n",
+        "active_db_profile: s\ndb_profiles: {s: {backend: snowflake, account: a, user: u, password: geheim}, o: {backend: oracle, host: h, service_name: x}, c: {backend: clickhouse, host: h}, bad: {backend: abacus}}\n",
     );
     seen.run("config-show", 0, &home, &["config", "show"]);
     seen.run("profile-list", 0, &home, &["profile", "list"]);
-    seen.refused(4, &home, &["profile", "test", "o"]);
+    seen.refused(4, &home, &["enable", "--yes", "--profile", "c"]);
     seen.run("dump-ddl", 0, &home, &["dump-ddl"]);
 
     let dir = home.path("migrations");

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("core_dumps", &[]),
     ("error", &[]),
     ("history", &[]),
+    ("links", &["error"]),
     ("report", &[]),
     ("model", &["error"]),
     ("dialect", &["error", "model"]),
@@ -17,10 +18,10 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("script", &["dialect", "error", "model", "render"]),
     ("secret", &["error"]),
     ("profile", &["dialect", "error", "secret"]),
-    ("config", &["dialect", "error", "profile", "secret"]),
+    ("config", &["dialect", "error", "links", "profile", "secret"]),
     ("driver", &["dialect", "error", "history", "model", "profile", "secret"]),
     ("migration", &["change", "dialect", "driver", "error", "feasibility", "model", "render", "report", "script"]),
-    ("store", &["dialect", "driver", "error", "history", "migration", "model", "render"]),
+    ("store", &["dialect", "driver", "error", "history", "links", "migration", "model", "render"]),
     ("identity", &["store"]),
     ("sync", &["dialect", "driver", "error", "history", "report", "store"]),
     ("printer", &["error"]),

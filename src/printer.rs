@@ -90,7 +90,7 @@ impl Printer {
     /// Says why nothing happens for a while: on a terminal one line that counts down, elsewhere one line at the beginning.
     pub fn countdown(&self, why: &str, left: Duration, whole: Duration) {
         let seconds = left.as_millis().div_ceil(1000);
-        let text = format!("{}; going on in {seconds} s", neutral(why));
+        let text = format!("{}; going on in {seconds} s", one_line(why));
         match io::stderr().is_terminal() && !self.quiet && !self.json {
             true => {
                 let mut err = io::stderr().lock();

@@ -225,7 +225,7 @@ fn no_template_puts_quotes_around_what_it_is_given() {
             let line = text[..at].rsplit('\n').next().unwrap();
             let quoted = line.matches('\'').count() % 2 == 1 || line.matches('"').count() % 2 == 1 || line.matches('`').count() % 2 == 1;
             // These are numbers of the program's own, and types and places of columns.
-            // A statement within a text, whose names are those of the statement (`rendering` reads them again), and the engine's own quotes for names.
+            // The engine's own quotes for names, and a statement within a text, whose names `rendering` reads again.
             let doubled = part.contains("|replace(") || part.starts_with("ident(") || part.starts_with("table(");
             let of_ours = doubled
                 || ["at", "part"].contains(&part)

@@ -337,6 +337,30 @@ fn history_is_told(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What the program reads of each kind of file: tables and their columns.
+const COLUMNS: [&[(&str, &[&str])]; 2] = [
+    &[
+        ("analysis_runs", &["started_at", "ended_at", "status", "command", "db_backend", "llm_provider", "llm_model", "scope_json"]),
+        (
+            "run_results",
+            &["run_id", "saved_at", "schema_name", "table_name", "column_name", "confidence", "alternatives_json", "chosen_description"],
+        ),
+        ("chat_sessions", &["title", "started_at", "db_profile"]),
+        ("chat_turns", &["turn_index", "role", "question", "answer_summary", "created_at", "session_id"]),
+    ],
+    &[
+        (
+            "amx_history_runs",
+            &["run_id", "who", "started_at", "finished_at", "scope", "state", "applied_at", "metadata_json", "local_id", "origin"],
+        ),
+        (
+            "amx_history_results",
+            &["run_id", "target_qname", "target_kind", "description", "alternatives", "confidence", "applied", "applied_at", "local_id"],
+        ),
+        ("local_installations", &["id", "machine"]),
+    ],
+];
+
 /// A value that a column may hold whatever its type says.
 fn cell() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -384,29 +408,20 @@ proptest! {
     }
 
     #[test]
-    fn any_values_in_a_history_file_are_read_or_refused(which in 0..2_usize, cells in prop::collection::vec((any::<Index>(), any::<Index>(), cell()), 1..4)) {
+    fn any_values_in_a_history_file_are_read_or_refused(
+        which in 0..2_usize, cells in prop::collection::vec((any::<Index>(), any::<Index>(), cell()), 1..4),
+    ) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.db");
         std::fs::write(&path, &FILES[which]).unwrap();
-        let tables: &[(&str, &[&str])] = match which {
-            0 => &[
-                ("analysis_runs", &["started_at", "ended_at", "status", "command", "db_backend", "llm_provider", "llm_model", "scope_json"]),
-                ("run_results", &["run_id", "saved_at", "schema_name", "table_name", "column_name", "source", "confidence", "alternatives_json", "chosen_description"]),
-                ("chat_sessions", &["title", "started_at", "db_profile"]),
-                ("chat_turns", &["turn_index", "role", "question", "answer_summary", "created_at", "session_id"]),
-            ],
-            _ => &[
-                ("amx_history_runs", &["run_id", "who", "started_at", "finished_at", "scope", "state", "applied_at", "metadata_json", "local_id", "origin", "landing"]),
-                ("amx_history_results", &["run_id", "target_qname", "target_kind", "description", "alternatives", "confidence", "applied", "applied_at", "local_id"]),
-                ("local_installations", &["id", "machine"]),
-            ],
-        };
+        let tables = COLUMNS[which];
         for (table, column, value) in cells {
             let (table, columns) = tables[table.index(tables.len())];
             let column = columns[column.index(columns.len())];
             // What the file itself refuses cannot be in it.
             let connection = rusqlite::Connection::open(&path).unwrap();
-            let _ = connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; UPDATE OR IGNORE {table} SET {column} = {value} WHERE rowid % 2 = 1"));
+            let update = format!("UPDATE OR IGNORE {table} SET {column} = {value} WHERE rowid % 2 = 1");
+            let _ = connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {update}"));
         }
         history_is_told(&std::fs::read(&path).unwrap())?;
     }
@@ -418,7 +433,9 @@ proptest! {
     #![proptest_config(config(25))]
 
     #[test]
-    fn any_lines_of_record_are_taken_or_refused(lines in prop::collection::vec(prop_oneof![12 => from(corpus_lines("record")), 1 => any::<String>()], 1..12), cut in any::<Index>()) {
+    fn any_lines_of_record_are_taken_or_refused(
+        lines in prop::collection::vec(prop_oneof![12 => from(corpus_lines("record")), 1 => any::<String>()], 1..12), cut in any::<Index>(),
+    ) {
         let home = tempfile::tempdir().unwrap();
         let person = person();
         let mut recorder = Recorder::new(LocalStore::open(home.path())?, Shared::Disabled, &person);
@@ -461,13 +478,17 @@ proptest! {
     }
 
     #[test]
-    fn a_run_id_is_taken_just_where_it_is_1_to_64_of_its_characters(text in prop_oneof!["[A-Za-z0-9_.:-]{0,70}", "run_[0-9-]{5,20}.{0,2}", any::<String>()]) {
+    fn a_run_id_is_taken_just_where_it_is_1_to_64_of_its_characters(
+        text in prop_oneof!["[A-Za-z0-9_.:-]{0,70}", "run_[0-9-]{5,20}.{0,2}", any::<String>()],
+    ) {
         let good = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte));
         prop_assert_eq!(check_run_id(&text).is_ok(), good, "{:?}", text);
     }
 
     #[test]
-    fn any_text_is_a_time_or_none(text in prop_oneof!["[0-9TZ:.+-]{0,32}", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\\.[0-9]{0,12})?Z?", any::<String>()]) {
+    fn any_text_is_a_time_or_none(
+        text in prop_oneof!["[0-9TZ:.+-]{0,32}", "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\\.[0-9]{0,12})?Z?", any::<String>()],
+    ) {
         let _ = time_from_text(&text);
     }
 }

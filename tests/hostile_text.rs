@@ -168,7 +168,8 @@ fn what_a_pull_and_an_import_tell_as_they_go_is_harmless() {
     edit(
         &home.path("history.db"),
         &format!(
-            "UPDATE run_results SET confidence = '{HOSTILE}', table_name = 'a{HOSTILE}' WHERE id < 4; UPDATE analysis_runs SET llm_model = '{HOSTILE}'"
+            "UPDATE run_results SET confidence = '{HOSTILE}', table_name = 'a{HOSTILE}' WHERE id < 4;
+             UPDATE analysis_runs SET llm_model = '{HOSTILE}'"
         ),
     );
     home.migrated(&store);

@@ -143,7 +143,8 @@ impl<'a> Case<'a> {
         home.write(
             "config.yml",
             &format!(
-                "{}active_db_profile: NAME\ndb_profiles:\n  NAME: {{backend: {}, host: {}, port: {}, user: {}, password: {password}, database: {}{more}}}\n",
+                "{}active_db_profile: NAME\ndb_profiles:\n  NAME: {{backend: {}, host: {}, port: {}, user: {}, database: {}, \
+                    password: {password}{more}}}\n",
                 fault.above,
                 store.backend,
                 url.host_str().unwrap(),

@@ -1,6 +1,6 @@
 # Two commands on a fresh Debian machine: `make demo` and `make test`. Both need a Rust toolchain and build-essential; the rest they install.
 
-.PHONY: demo test test-live lint bench generate snapshots
+.PHONY: demo test test-live lint deny sbom bench generate snapshots
 
 # The main job on the embedded default: a SQLite shared store, filled from a real AMX history, twice.
 demo:
@@ -25,6 +25,20 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets --features oracle -- -D warnings
 	cargo run --locked --quiet -- generate --check
+
+# Licences, bans and sources of all that is built in (deny.toml). Advisories as well, where github.com can be reached: CHECK=advisories.
+# The tool is compiled first, which takes minutes, so that CI does not run this.
+CHECK = licenses bans sources
+deny: target/tools/bin/cargo-deny
+	target/tools/bin/cargo-deny check $(CHECK)
+
+# What is built in, as CycloneDX: target/amx-schema.cdx.json.
+sbom: target/tools/bin/cargo-cyclonedx
+	target/tools/bin/cargo-cyclonedx cyclonedx --format json --all-features --override-filename amx-schema.cdx
+	mv amx-schema.cdx.json target/
+
+target/tools/bin/%:
+	CARGO_TARGET_DIR=target/tools/build cargo install --locked --root target/tools $*
 
 # Ratios against peers in the same run, put into docs/performance.md; nothing passes or fails by time.
 bench:

@@ -247,7 +247,7 @@ fn usage(error: &clap::Error, printer: Printer) -> u8 {
     use clap::error::ErrorKind;
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
         let text = error.render();
-        printer.data(&if can_colour() { text.ansi().to_string() } else { text.to_string() });
+        printer.drawn(&if can_colour() { text.ansi().to_string() } else { text.to_string() });
         return if error.use_stderr() { Code::Usage.exit() } else { 0 };
     }
     printer.error(&wrong_call(error));

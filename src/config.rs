@@ -8,6 +8,7 @@ mod yaml11;
 
 use crate::dialect::Backend;
 use crate::error::{Code, Error, Result};
+use crate::links::resolved;
 use crate::profile::{Profile, Scalar, amx_word, fields, truth};
 use crate::secret::SecretRef;
 use secrecy::{ExposeSecret, SecretString};
@@ -69,7 +70,7 @@ impl fmt::Debug for Config {
 impl Config {
     /// Reads `config.yml` in the home folder.
     pub fn load(home: &Path) -> Result<Config> {
-        let path = home.join(FILE);
+        let path = resolved(&home.join(FILE))?;
         Config::of_text(home, read(&path)?.unwrap_or_default(), &path)
     }
 
@@ -469,7 +470,7 @@ pub fn remove_profile(home: &Path, name: &str) -> Result<()> {
 
 /// Reads the file, lets `edit` make the new text, and puts that in its place, as one step and readable by the user alone.
 fn rewrite(home: &Path, mut edit: impl FnMut(&str, &Path) -> Result<String>) -> Result<()> {
-    let path = target(&home.join(FILE))?;
+    let path = resolved(&home.join(FILE))?;
     for _ in 0..ATTEMPTS {
         let before = read(&path)?;
         let after = edit(before.as_deref().unwrap_or_default(), &path)?;
@@ -500,23 +501,6 @@ fn rewrite(home: &Path, mut edit: impl FnMut(&str, &Path) -> Result<String>) -> 
         format!("{} was changed by another process each time it was to be written", path.display()),
         "close the other program, then run the same command again",
     ))
-}
-
-/// The file that a link at `path` points to, else `path` itself.
-fn target(path: &Path) -> Result<PathBuf> {
-    match fs::symlink_metadata(path) {
-        Ok(data) if data.is_symlink() => {}
-        _ => return Ok(path.to_owned()),
-    }
-    let failed = |error: std::io::Error| Error::io(format_args!("following the link {}", path.display()), &error);
-    match fs::canonicalize(path) {
-        // The link's target is not there yet: it is what will be written.
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let link = fs::read_link(path).map_err(failed)?;
-            Ok(path.parent().map_or_else(|| link.clone(), |folder| folder.join(&link)))
-        }
-        found => found.map_err(failed),
-    }
 }
 
 fn create_home(home: &Path) -> Result<()> {

@@ -17,6 +17,7 @@ pub mod error;
 pub mod feasibility;
 pub mod history;
 mod identity;
+mod links;
 pub mod migration;
 pub mod model;
 mod printer;

@@ -32,8 +32,16 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// Writes data to stdout, whole lines and as they are.
+    /// Writes data to stdout, whole lines. A terminal gets none of the characters that drive it; whatever else reads gets them all.
     pub fn data(&self, text: &str) {
+        match io::stdout().is_terminal() {
+            true => self.drawn(&neutral(text)),
+            false => self.drawn(text),
+        }
+    }
+
+    /// Writes text with colours of ours to stdout, in which stored text is [`neutral`] already.
+    pub fn drawn(&self, text: &str) {
         let kept: Cow<'_, str> = match self.only {
             Some(part) => text.split_inclusive('\n').filter(|line| line.contains(part)).collect::<String>().into(),
             None => text.into(),
@@ -46,21 +54,23 @@ impl Printer {
     /// Writes a result: JSON where that was asked for, else what `shown` makes of it.
     pub fn result<T: Serialize>(&self, result: &T, shown: impl FnOnce(&T) -> String) -> Result<()> {
         let text = match self.json {
-            true => serde_json::to_string_pretty(result).map_err(|error| Error::internal(format!("a result has no JSON form: {error}")))?,
-            false => shown(result),
+            true => json(result)?,
+            false => neutral(&shown(result)),
         };
-        self.data(&whole_lines(text));
+        self.drawn(&whole_lines(text));
         Ok(())
     }
 
     /// [`Printer::result`], through a pager where it is longer than the terminal.
     pub fn long_result<T: Serialize>(&self, result: &T, shown: impl FnOnce(&T) -> String) -> Result<()> {
-        if self.json {
-            return self.result(result, shown);
-        }
-        let text = whole_lines(shown(result));
-        if !pager::show(&text) {
-            self.data(&text);
+        self.long_drawn_result(result, |result| neutral(&shown(result)))
+    }
+
+    /// [`Printer::long_result`] with colours of ours, in which stored text is [`neutral`] already.
+    pub fn long_drawn_result<T: Serialize>(&self, result: &T, shown: impl FnOnce(&T) -> String) -> Result<()> {
+        let text = whole_lines(if self.json { json(result)? } else { shown(result) });
+        if self.json || !pager::show(&text) {
+            self.drawn(&text);
         }
         Ok(())
     }
@@ -74,13 +84,13 @@ impl Printer {
 
     /// Warns on stderr.
     pub fn warn(&self, text: &str) {
-        self.stderr(&format!("warning: {text}"));
+        self.stderr(&format!("warning: {}", one_line(text)));
     }
 
     /// Says why nothing happens for a while: on a terminal one line that counts down, elsewhere one line at the beginning.
     pub fn countdown(&self, why: &str, left: Duration, whole: Duration) {
         let seconds = left.as_millis().div_ceil(1000);
-        let text = format!("{}; going on in {seconds} s", neutral(why));
+        let text = format!("{}; going on in {seconds} s", one_line(why));
         match io::stderr().is_terminal() && !self.quiet && !self.json {
             true => {
                 let mut err = io::stderr().lock();
@@ -95,15 +105,13 @@ impl Printer {
 
     /// Reports a failure on stderr: two lines, or one JSON document.
     pub fn error(&self, error: &Error) {
-        let [message, hint] = [&error.message, &error.hint].map(|text| neutral(&without_passwords(text)));
+        let [message, hint] = [&error.message, &error.hint].map(|text| without_passwords(text));
         match self.json {
             true => {
                 let body = serde_json::json!({ "code": error.code.word(), "message": message, "hint": hint });
-                self.stderr(&serde_json::json!({ "error": body }).to_string());
+                self.stderr(&json_line(&serde_json::json!({ "error": body })));
             }
-            false => {
-                self.stderr(&format!("error[{}]: {message}\nhint: {hint}", error.code.word()));
-            }
+            false => self.stderr(&format!("error[{}]: {}\nhint: {}", error.code.word(), one_line(&message), one_line(&hint))),
         }
     }
 
@@ -127,15 +135,18 @@ impl Printer {
                 "give --yes to go ahead",
             ));
         }
-        let asked =
-            dialoguer::Confirm::with_theme(&questions::YesOrNo).with_prompt(question).default(false).wait_for_newline(true).interact();
+        let asked = dialoguer::Confirm::with_theme(&questions::YesOrNo)
+            .with_prompt(neutral(question))
+            .default(false)
+            .wait_for_newline(true)
+            .interact();
         asked.map_err(|_| interrupted())
     }
 
-    /// A line on stderr. A closed stderr is nobody's loss.
+    /// Lines on stderr. A closed stderr is nobody's loss.
     fn stderr(&self, text: &str) {
         let mut err = io::stderr().lock();
-        let _ = writeln!(err, "{text}");
+        let _ = writeln!(err, "{}", neutral(text));
     }
 
     /// A reader that has seen enough ends the program quietly; any other failure of stdout is said.
@@ -170,11 +181,11 @@ pub fn restore_terminal() {
 
 /// Rows as a table without lines, as wide as they need.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let rows = rows.into_iter().map(|row| row.iter().map(|cell| neutral(cell)).collect());
+    let rows = rows.into_iter().map(|row| row.iter().map(|cell| one_line(cell)).collect());
     laid_out(header, rows, None)
 }
 
-/// [`table`], folded to the width of a terminal. Its cells may have colours, so each must be [`neutral`] beforehand.
+/// [`table`], folded to the width of a terminal. Its cells may have colours, so each must be [`one_line`] beforehand.
 pub fn fitted_table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     laid_out(header, rows, Term::stdout().size_checked().map(|(_, columns)| columns))
 }
@@ -223,12 +234,46 @@ fn without_passwords(text: &str) -> String {
     shown + rest
 }
 
-/// Text without the control characters by which stored text could drive a terminal.
+/// Text without the characters by which stored text could drive a terminal, or be read in another order than it is written in.
 pub fn neutral(text: &str) -> String {
     let shown = |c: char| match c {
         '\n' | '\t' => c.to_string(),
-        c if c.is_control() => c.escape_unicode().to_string(),
+        c if is_hidden(c) => c.escape_unicode().to_string(),
         c => c.to_string(),
     };
     text.chars().map(shown).collect()
+}
+
+/// [`neutral`] text that cannot pass for a line of ours.
+pub fn one_line(text: &str) -> String {
+    neutral(text).replace(['\n', '\t'], " ")
+}
+
+/// A value as a JSON document, with those characters as JSON's own escapes: serde_json escapes the first 32 alone, and U+009B drives a terminal too.
+///
+/// # Errors
+/// `internal` where the value has no JSON form.
+pub fn json<T: Serialize>(value: &T) -> Result<String> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::internal(format!("a result has no JSON form: {error}")))?;
+    Ok(escaped(&text))
+}
+
+/// The same on one line.
+pub fn json_line(value: &serde_json::Value) -> String {
+    escaped(&value.to_string())
+}
+
+/// JSON with its hidden characters as escapes. They are nowhere but in its texts; its own line feeds stay.
+fn escaped(json: &str) -> String {
+    let shown = |c: char| match c {
+        '\n' => c.to_string(),
+        c if is_hidden(c) => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    json.chars().map(shown).collect()
+}
+
+/// Control characters, and those that turn the order of what follows: <https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,6 +1,6 @@
 //! Progress as people see it: a bar on a terminal with a line per item above it, the same lines alone elsewhere.
 
-use crate::printer::{Printer, neutral};
+use crate::printer::{Printer, neutral, one_line};
 use crate::report::Reporter;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -32,7 +32,7 @@ impl Progress {
 
     fn say(&self, state: &State, line: &str) {
         match &state.bar {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.println(neutral(line)),
             None => self.printer.talk(line),
         }
     }
@@ -55,7 +55,7 @@ impl Reporter for Progress {
     fn item(&self, name: &str, outcome: &str) {
         self.with(|state| {
             state.done += 1;
-            self.say(state, &format!("[{}/{}] {} {}", state.done, state.total, dotted(&neutral(name)), outcome));
+            self.say(state, &format!("[{}/{}] {} {}", state.done, state.total, dotted(&one_line(name)), one_line(outcome)));
             if let Some(bar) = &state.bar {
                 bar.set_position(state.done);
             }
@@ -72,7 +72,7 @@ impl Reporter for Progress {
 
     fn warn(&self, text: &str) {
         self.with(|state| match &state.bar {
-            Some(bar) => bar.println(format!("warning: {text}")),
+            Some(bar) => bar.println(format!("warning: {}", one_line(text))),
             None => self.printer.warn(text),
         });
     }

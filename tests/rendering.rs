@@ -590,7 +590,7 @@ fn assert_only_replaced(plain: &[Vec<Token>], hostile: &[Vec<Token>], by: &str, 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: common::cases(48), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_comment_never_leaves_its_quotes(comment in hostile_text()) {

@@ -1,6 +1,6 @@
 //! `dump-ddl`
 
-use super::Session;
+use super::{Session, output};
 use crate::dialect::Backend;
 use crate::error::{Code, Error, Result};
 use crate::feasibility;
@@ -62,7 +62,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
         }
         None => session.printer.data(&text),
         Some(path) => {
-            std::fs::write(path, text).map_err(|error| Error::io(format!("writing {}", path.display()), &error))?;
+            output::write(path, &text)?;
             let file = path.display().to_string();
             match session.printer.json {
                 true => {

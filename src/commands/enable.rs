@@ -7,7 +7,7 @@ use crate::driver::{Access, Driver};
 use crate::error::{Code, Result};
 use crate::feasibility;
 use crate::migration::{Engine, MigrationSet};
-use crate::printer::counted;
+use crate::printer::{counted, one_line};
 use crate::profile::Profile;
 use crate::progress::Progress;
 use crate::render::{Effect, Step};
@@ -250,7 +250,8 @@ fn shown(outcome: &Outcome, store: &str, place: &str) -> String {
     };
     for mate in &outcome.teammates {
         let newest = mate.newest.as_deref().unwrap_or("unknown");
-        text.push_str(&format!("  {} has {} there, the newest of {newest}\n", mate.who, counted(mate.runs.unsigned_abs(), "run")));
+        let (who, runs) = (one_line(&mate.who), counted(mate.runs.unsigned_abs(), "run"));
+        text.push_str(&format!("  {who} has {runs} there, the newest of {newest}\n"));
     }
     if outcome.local_runs_not_shared > 0 {
         text.push_str(&format!(

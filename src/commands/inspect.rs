@@ -4,7 +4,7 @@ use super::Session;
 use crate::dialect::Dialect;
 use crate::driver::Access;
 use crate::error::Result;
-use crate::printer::{neutral, table};
+use crate::printer::{one_line, table};
 use crate::store::inspect::{Contents, Schema, Table};
 use serde::Serialize;
 
@@ -62,7 +62,7 @@ fn shown(inspected: &Inspected, dialect: &Dialect) -> String {
         });
         // The heading of the columns would only repeat itself.
         let columns: String = table(&["", "", ""], columns).lines().skip(1).map(|line| format!("{line}\n")).collect();
-        text.push_str(&format!("\n{before}{} ({}{rows})\n{columns}", neutral(&found.name), found.kind));
+        text.push_str(&format!("\n{before}{} ({}{rows})\n{columns}", one_line(&found.name), found.kind));
     }
     text
 }

@@ -151,7 +151,7 @@ fn tell(printer: Printer, report: &Report) {
     for bad in &report.failures {
         let object = bad.target_qname.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
         let row = bad.local_id.map(|id| format!(" (row {id})")).unwrap_or_default();
-        printer.warn(&crate::printer::neutral(&format!("{}{object}{row}: {}", bad.run_id, bad.reason)));
+        printer.warn(&format!("{}{object}{row}: {}", bad.run_id, bad.reason));
     }
 }
 

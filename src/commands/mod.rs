@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod man;
 pub mod migrate;
 pub mod migrate_from_local;
+mod output;
 pub mod picker;
 pub mod profile;
 mod profile_wizard;
@@ -28,6 +29,7 @@ use crate::config::Config;
 use crate::dialect::{Backend, SchemaName};
 use crate::driver::{self, Access, Driver, Waits};
 use crate::error::{Code, Error, Result};
+use crate::links::resolved;
 use crate::migration::{Engine, Holder, LEASE, LockOptions, MigrationSet};
 use crate::printer::Printer;
 use crate::profile::Profile;
@@ -92,13 +94,13 @@ impl Connect for ToStore<'_> {
 }
 
 impl Session {
-    /// Finds the home folder. Nothing is read yet.
+    /// Finds the home folder. Nothing in it is read yet.
     pub(crate) fn new(global: Global, printer: Printer) -> Result<Session> {
         let from_amx = || std::env::var_os("AMX_CONFIG_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let default = || BaseDirs::new().map(|dirs| dirs.home_dir().join(".amx"));
         let home = global.home.clone().filter(|dir| !dir.as_os_str().is_empty()).or_else(from_amx).or_else(default);
         let home = home.ok_or_else(|| Error::new(Code::Usage, "there is no home folder", "give one with --home DIR"))?;
-        Ok(Session { home, global, printer })
+        Ok(Session { home: resolved(&home)?, global, printer })
     }
 
     /// The configuration as it is on disk now.

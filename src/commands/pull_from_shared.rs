@@ -4,7 +4,7 @@ use super::{Session, StoreTarget};
 use crate::driver::Access;
 use crate::error::Result;
 use crate::migration::{Engine, MigrationSet};
-use crate::printer::counted;
+use crate::printer::{counted, one_line};
 use crate::progress::Progress;
 use crate::report::Silent;
 use crate::store::local::LocalStore;
@@ -45,7 +45,7 @@ pub(crate) async fn pull(session: &Session, target: &StoreTarget, local: &mut Lo
     match local.newest_run()? {
         _ if all => session.printer.talk("Pulling all shared rows…"),
         Some(newest) => {
-            let newest = newest.strip_prefix("run_").unwrap_or(&newest).to_string();
+            let newest = one_line(newest.strip_prefix("run_").unwrap_or(&newest));
             session.printer.talk(&format!("Pulling shared rows newer than {newest} (your last local row)…"));
         }
         None => session.printer.talk("Pulling all shared rows…"),

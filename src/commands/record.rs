@@ -4,6 +4,7 @@ use super::{Session, ToStore};
 use crate::error::{Code, Error, Result};
 use crate::identity::person;
 use crate::migration::MigrationSet;
+use crate::printer::json_line;
 use crate::store::local::LocalStore;
 use crate::sync::flush::Link;
 use crate::sync::operation::bad;
@@ -124,7 +125,7 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
             }),
         );
         answers.sort_by_key(|(number, _)| *number);
-        let text: String = answers.into_iter().map(|(_, answer)| answer.to_string() + "\n").collect();
+        let text: String = answers.into_iter().map(|(_, answer)| json_line(&answer) + "\n").collect();
         session.printer.data(&text);
     }
     recorder.close().await;

@@ -5,7 +5,7 @@ use crate::driver::Access;
 use crate::error::{Code, Error, Result};
 use crate::history::time_from_text;
 use crate::migration::{Engine, MigrationSet};
-use crate::printer::{ago, neutral};
+use crate::printer::{ago, one_line};
 use crate::report::Silent;
 use crate::store::outbox::outbox_state;
 use crate::store::shared::SharedStore;
@@ -156,7 +156,7 @@ fn shown(status: &Status) -> String {
     let last = age(&status.outbox_last_attempt).map(|age| format!(", last tried {age}")).unwrap_or_default();
     lines.push(format!("Outbox:        {} queued{quarantined}{oldest}{last}", status.outbox_depth));
     if let Some(error) = &status.outbox_last_error {
-        lines.push(format!("Last failure:  {}", neutral(error)));
+        lines.push(format!("Last failure:  {}", one_line(error)));
     }
     if status.outbox_depth > 0 {
         lines.push("               `amx-schema flush-pending` sends what is queued once the database is healthy".into());

@@ -486,8 +486,8 @@ fn by_empty(rows: Vec<Row>) -> BTreeMap<Vec<usize>, Vec<Row>> {
 /// The statement that adds rows some of whose columns are empty texts.
 fn insert(table: &str, columns: &[String], empty: &[usize]) -> String {
     let mark = |at: usize| if empty.contains(&at) { "EMPTY_CLOB()".to_string() } else { format!(":{}", at + 1) };
-    let marks: Vec<String> = (0..columns.len()).map(mark).collect();
-    format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), marks.join(", "))
+    let marks = (0..columns.len()).map(mark).collect::<Vec<_>>().join(", ");
+    format!("INSERT INTO {table} ({}) VALUES ({marks})", columns.join(", "))
 }
 
 fn run(connection: &Connection, sql: &str, rows: &[Row]) -> Result<u64, DriverError> {

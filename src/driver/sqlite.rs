@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a statement waits for another process's write lock.
@@ -36,6 +37,9 @@ pub(super) fn connect(profile: &Profile, access: Access) -> Result<Box<dyn Drive
             "check the path, or run `amx-schema enable` to make the store",
         ));
     }
+    if access == Access::Create {
+        make_private(path);
+    }
     let mut connection = Connection::open_with_flags(path, flags).map_err(fold)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fold)?;
     if access == Access::Read && has_unfinished_write(&connection) {
@@ -46,6 +50,15 @@ pub(super) fn connect(profile: &Profile, access: Access) -> Result<Box<dyn Drive
     }
     connection.pragma_update(None, "foreign_keys", true).map_err(fold)?;
     Ok(over(connection))
+}
+
+/// Makes a new file its owner's alone, before SQLite would make it readable to others. Where it cannot be made SQLite says why.
+#[cfg(feature = "sqlite")]
+fn make_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.create_new(true).write(true).open(path);
 }
 
 /// Whether the first read is refused because another process's write has to be rolled back first.

@@ -1,6 +1,6 @@
 //! Questions to a person, on stderr.
 
-use super::{Printer, neutral};
+use super::{Printer, neutral, one_line};
 use crate::error::{Code, Error, Result};
 use dialoguer::theme::{SimpleTheme, Theme};
 use dialoguer::{Input, Password, Select};
@@ -62,7 +62,7 @@ impl Printer {
     /// `interrupted`.
     pub fn choose_number(&self, items: &[String]) -> Result<Numbered> {
         for (index, item) in items.iter().enumerate() {
-            self.stderr(&format!("[{}] {}", index + 1, neutral(item)));
+            self.stderr(&format!("[{}] {}", index + 1, one_line(item)));
         }
         let count = items.len();
         let read = move |text: &str| match text.trim() {
@@ -81,7 +81,7 @@ impl Printer {
     /// # Errors
     /// `interrupted`.
     pub fn choose(&self, prompt: &str, items: &[&str], default: usize) -> Result<Option<usize>> {
-        let menu = Select::with_theme(&SimpleTheme).with_prompt(prompt).items(items).default(default).report(false);
+        let menu = Select::with_theme(&SimpleTheme).with_prompt(neutral(prompt)).items(items).default(default).report(false);
         let chosen = menu.interact_opt().map_err(|_| interrupted())?;
         if let Some(item) = chosen.and_then(|index| items.get(index)) {
             self.stderr(&format!("> {item}"));
@@ -95,7 +95,7 @@ impl Printer {
     /// `interrupted`.
     pub fn ask(&self, prompt: &str, default: &str, show_default: bool, good: impl Fn(&str) -> Result<()>) -> Result<String> {
         let good = |text: &String| good(text).map_err(|error| error.message);
-        let input = Input::<String>::with_theme(&SimpleTheme).with_prompt(prompt).validate_with(good);
+        let input = Input::<String>::with_theme(&SimpleTheme).with_prompt(neutral(prompt)).validate_with(good);
         let input = match default.is_empty() {
             true => input.allow_empty(true),
             false => input.default(default.to_owned()).show_default(show_default),

@@ -4,6 +4,7 @@ use super::source::Content;
 use super::sqlite_file::{FileKind, fault, recognise};
 use crate::dialect::{Backend, SchemaName};
 use crate::error::{Code, Error, Result};
+use crate::links::resolved;
 use crate::migration::MigrationSet;
 use crate::render::Renderer;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -90,9 +91,9 @@ impl LocalFiles {
     /// Looks at what the files of a home folder are, by their tables.
     ///
     /// # Errors
-    /// `local_store_corrupt` and `io` where `history.db` cannot be told.
+    /// `local_store_corrupt` and `io` where `history.db` cannot be told, or is a link that is not followed.
     pub fn locate(home: &Path) -> Result<LocalFiles> {
-        let (history, beside) = (home.join("history.db"), home.join("amx-schema.db"));
+        let (history, beside) = (resolved(&home.join("history.db"))?, resolved(&home.join("amx-schema.db"))?);
         let kind = match history.exists() {
             true => recognise(&history)?,
             false => FileKind::Empty,

@@ -32,6 +32,11 @@ pub const HISTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/h
 /// The same with bad values.
 pub const EXTREME: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/history-amx-0.19-extreme.db");
 
+/// How many cases a property is tried with: so many, or as `AMX_FUZZ_CASES` says.
+pub fn cases(quick: u32) -> u32 {
+    std::env::var("AMX_FUZZ_CASES").map_or(quick, |cases| cases.parse().expect("AMX_FUZZ_CASES is a number"))
+}
+
 /// The lines of what a catalog says but for those of the lock and the step ledger, which are a migration's own: a script needs neither.
 pub fn of_the_model(said: &str) -> String {
     let of_migrate = |line: &&str| line.contains("_lock") || line.contains("_steps");

@@ -4,7 +4,7 @@ use super::{Reading, open};
 use crate::commands::Session;
 use crate::error::Result;
 use crate::history::Run;
-use crate::printer::{added, ago, can_colour, fitted_table, neutral, removed};
+use crate::printer::{added, ago, can_colour, fitted_table, one_line, removed};
 use crate::store::shared::StoredResult;
 use chrono::Utc;
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
         texts.entry(qname).or_default().1 = text;
     }
     let rows: Vec<Compared> = texts.into_iter().map(|(target_qname, (left, right))| Compared::new(target_qname, left, right)).collect();
-    session.printer.long_result(&rows, |rows| shown(rows, &left, &right))
+    session.printer.long_drawn_result(&rows, |rows| shown(rows, &left, &right))
 }
 
 /// A run, and its descriptions of those objects that have the prefix.
@@ -88,7 +88,7 @@ impl Compared {
 fn shown(rows: &[Compared], left: &Run, right: &Run) -> String {
     let names = names(left, right);
     let now = Utc::now();
-    let heads = [(names[0], left), (names[1], right)].map(|(name, run)| neutral(&format!("{name} ({})", ago(now, run.started_at))));
+    let heads = [(names[0], left), (names[1], right)].map(|(name, run)| one_line(&format!("{name} ({})", ago(now, run.started_at))));
     let row = |row: &Compared| {
         let [left, right] = match (&row.left, &row.right) {
             (Some(left), Some(right)) if can_colour() => marked(left, right),
@@ -97,10 +97,10 @@ fn shown(rows: &[Compared], left: &Run, right: &Run) -> String {
         let status = match row.status {
             Status::Same => "same".into(),
             Status::Diff => "diff".into(),
-            Status::LeftOnly => format!("{} added", neutral(names[0])),
-            Status::RightOnly => format!("{} added", neutral(names[1])),
+            Status::LeftOnly => format!("{} added", one_line(names[0])),
+            Status::RightOnly => format!("{} added", one_line(names[1])),
         };
-        vec![neutral(&row.target_qname), left, right, status]
+        vec![one_line(&row.target_qname), left, right, status]
     };
     fitted_table(&["", &heads[0], &heads[1], "status"], rows.iter().map(row))
 }
@@ -116,7 +116,7 @@ fn names<'a>(left: &'a Run, right: &'a Run) -> [&'a str; 2] {
 
 /// A text in quotes, as JSON writes it, so that no two look alike.
 fn quoted(text: &str) -> String {
-    neutral(&serde_json::Value::from(text).to_string())
+    one_line(&serde_json::Value::from(text).to_string())
 }
 
 /// Both texts in quotes, with the words in colour that the other one has not.

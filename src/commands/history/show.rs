@@ -4,7 +4,7 @@ use super::open;
 use crate::commands::Session;
 use crate::error::Result;
 use crate::history::time_text;
-use crate::printer::{neutral, table};
+use crate::printer::{one_line, table};
 use crate::store::hashing::{Hashing, Line};
 use crate::store::reading::Reading;
 use crate::store::shared::{Stamp, StoredResult, StoredRun};
@@ -97,21 +97,30 @@ fn shown(stored: &StoredRun, results: &[StoredResult]) -> String {
         Some(finished) => format!("{} to {}", time_text(run.started_at), time_text(finished)),
         None => time_text(run.started_at),
     };
-    let applied = match (&run.applied_at, &run.applied_by) {
-        (Some(at), Some(by)) => format!("applied   {} by {by}\n", time_text(*at)),
-        (Some(at), None) => format!("applied   {}\n", time_text(*at)),
-        _ => String::new(),
-    };
+    let applied = run.applied_at.map(|at| {
+        let by = run.applied_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        format!("{}{by}", time_text(at))
+    });
     let machine = run.attribution.hostname.as_deref().map(|name| format!(" on {name}")).unwrap_or_default();
-    let head = format!(
-        "{}\nwho       {}{machine}\nwhen      {times}\nscope     {}\nmodel     {} {}\ndatabase  {}\nstate     {}\n{applied}\n",
-        run.run_id, run.who, run.scope, run.llm_provider, run.llm_model, run.db_backend, stored.state_word
-    );
+    let head = [
+        ("who", Some(format!("{}{machine}", run.who))),
+        ("when", Some(times)),
+        ("scope", Some(run.scope.clone())),
+        ("model", Some(format!("{} {}", run.llm_provider, run.llm_model))),
+        ("database", Some(run.db_backend.clone())),
+        ("state", Some(stored.state_word.to_string())),
+        ("applied", applied),
+    ];
+    let mut text = format!("{}\n", one_line(&run.run_id));
+    for (name, value) in head {
+        text.extend(value.map(|value| format!("{name:<9} {}\n", one_line(&value))));
+    }
+    text.push('\n');
     let row = |stored: &StoredResult| {
         let result = &stored.result;
-        let description = result.description.clone().map_or_else(|| "(no description)".into(), |text| text.replace(['\n', '\t'], " "));
+        let description = result.description.clone().unwrap_or_else(|| "(no description)".into());
         let applied = if result.applied { "applied" } else { "" };
         vec![result.target_qname.clone(), result.confidence.clone(), applied.into(), description]
     };
-    neutral(&head) + &table(&["object", "confidence", "", "description"], results.iter().map(row))
+    text + &table(&["object", "confidence", "", "description"], results.iter().map(row))
 }

@@ -2,7 +2,7 @@
 
 use crate::commands::Session;
 use crate::error::Result;
-use crate::printer::{neutral, table};
+use crate::printer::{one_line, table};
 use crate::profile::Profile;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<()> {
             return "There is no profile yet; add one with `amx-schema profile add`.".into();
         }
         if args.names {
-            return profiles.iter().map(|profile| neutral(&profile.name)).collect::<Vec<_>>().join("  ");
+            return profiles.iter().map(|profile| one_line(&profile.name)).collect::<Vec<_>>().join("  ");
         }
         let row = |profile: &Listed| {
             let marks = [profile.active.then_some("active"), profile.shared_store.then_some("shared store")];

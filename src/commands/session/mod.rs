@@ -9,7 +9,7 @@ use super::Session;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::history::time_text;
-use crate::printer::neutral;
+use crate::printer::one_line;
 use crate::store::sessions::{ChatSession, SessionId, Turn, unknown};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -141,12 +141,8 @@ impl Transcript {
                 text.extend(said.split('\n').map(|line| format!("  {line}\n")));
             }
         }
-        neutral(&text)
+        text
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\t'], " ")
 }
 
 /// The id that was given, or that there is no such session: what is no id is none of a session either.

@@ -20,7 +20,7 @@ pub(super) fn run(session: &Session, args: &Args) -> Result<()> {
     let title = args.title.as_deref().filter(|title| !title.trim().is_empty());
     let begun = sessions::begin(&session.home, &profile, title, &crate::identity::person())?;
     session.printer.result(&Listed::new(&begun, true), |begun| {
-        crate::printer::neutral(&format!("✓ Session {} of the profile {profile} begun; it is the current one.", begun.id))
+        format!("✓ Session {} of the profile {profile} begun; it is the current one.", begun.id)
     })
 }
 

@@ -6,8 +6,7 @@ use crate::error::{Error, Result};
 const HEADER: [&str; 7] = ["target_qname", "target_kind", "description", "confidence", "run_id", "who", "applied_at"];
 
 pub(super) fn json(described: &[Described]) -> Result<String> {
-    let text = serde_json::to_string_pretty(described).map_err(|error| Error::internal(format!("a description has no JSON form: {error}")));
-    Ok(text? + "\n")
+    Ok(crate::printer::json(&described)? + "\n")
 }
 
 pub(super) fn csv(described: &[Described]) -> Result<String> {
@@ -23,9 +22,10 @@ pub(super) fn csv(described: &[Described]) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
-/// A spreadsheet runs a cell that begins like a formula; not where an apostrophe is before it.
+/// A spreadsheet runs a cell that begins like a formula; not where an apostrophe is before it. The last four are their wide forms, which some take
+/// for the same: <https://owasp.org/www-community/attacks/CSV_Injection>.
 fn no_formula(cell: &str) -> String {
-    match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    match cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) {
         true => format!("'{cell}"),
         false => cell.into(),
     }
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_cell_is_never_a_formula() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"] {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠SUM(A1)"] {
             assert_eq!(no_formula(cell), format!("'{cell}"));
         }
         assert_eq!(no_formula("1 - 1 = 0"), "1 - 1 = 0");

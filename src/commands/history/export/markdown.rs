@@ -1,6 +1,7 @@
 //! Descriptions for people: Markdown as GitHub and most catalogs read it.
 
 use super::Described;
+use crate::printer::is_hidden;
 use std::collections::BTreeMap;
 
 /// What is said of one table.
@@ -66,7 +67,7 @@ fn escaped(text: &str) -> String {
             // In the middle of a word it has no meaning.
             '_' if within_a_word(before) && within_a_word(chars.peek().copied()) => out.push(c),
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '|' | '#' => out.extend(['\\', c]),
-            c if c.is_control() && c != '\t' => out.extend(c.escape_unicode()),
+            c if is_hidden(c) && c != '\t' => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
         before = Some(c);

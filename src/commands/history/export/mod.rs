@@ -1,11 +1,10 @@
 //! `history export`
 
-mod file;
 mod forms;
 mod markdown;
 
 use super::open;
-use crate::commands::Session;
+use crate::commands::{Session, output};
 use crate::error::{Code, Error, Result};
 use crate::history::{Run, RunResult, time_text};
 use crate::store::shared::StoredResult;
@@ -78,7 +77,7 @@ pub(super) async fn run(session: &Session, args: &Args) -> Result<()> {
         session.printer.data(&text);
         return Ok(());
     };
-    file::write(path, &text)?;
+    output::write(path, &text)?;
     match session.printer.json {
         true => {
             session.printer.result(&serde_json::json!({ "file": path.display().to_string(), "descriptions": count }), |_| String::new())?

@@ -1,4 +1,4 @@
-//! A file that is there as a whole or not at all.
+//! The file that `-o` names: there as a whole or not at all.
 
 use crate::error::{Error, Result};
 use std::fs::{self, Permissions};
@@ -10,7 +10,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// `io`
-pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     replace(path, text).map_err(|error| Error::io(format_args!("writing {}", path.display()), &error))
 }
 
@@ -23,7 +23,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
         return fs::write(&path, text);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // With the mode of any new file: the umask takes from it what it takes.
+    // With the mode of any new file that its user names: the umask takes from it what it takes.
     let mode = Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new().prefix(".amx-schema.").permissions(mode).tempfile_in(folder)?;
     if let Some(there) = there {

@@ -130,6 +130,13 @@ impl Case {
         (first + self.point as f64 * 0.618_033_988_749_895).fract().min(0.999_999)
     }
 
+    /// The command beside which it runs, how many processes there are of both, and whether all are in one home.
+    pub fn beside(&self) -> (Verb, usize, bool) {
+        let (other, round) = (self.point % TOGETHER.len(), self.point / TOGETHER.len());
+        let first = TOGETHER.iter().position(|verb| *verb == self.verb).unwrap_or(0);
+        (TOGETHER[other], [2, 4, 16][(first + other + round) % 3], (other + round).is_multiple_of(2))
+    }
+
     /// How many points there are to strike at, where they can be counted.
     fn points(&self) -> usize {
         match self.fault {
@@ -157,14 +164,21 @@ impl Case {
     }
 }
 
-/// So many cases on those places: every command with every fault once, in an order of the seed's, then each at another point, and so on.
+/// So many cases on those places: every command with every fault once, and beside every other one, in an order of the seed's; then each at
+/// another point, and so on.
 pub fn plan(places: &[Place], seed: u64, count: usize) -> Vec<Case> {
     let all = places.iter().flat_map(|place| Verb::ALL.iter().flat_map(|verb| Fault::ALL.iter().map(|fault| (*place, *verb, *fault))));
-    let mut firsts: Vec<Case> = all.map(|(place, verb, fault)| Case { place, verb, fault, point: 0 }).filter(Case::is_possible).collect();
-    firsts.sort_by_key(|case| xxh3_64_with_seed(case.name().as_bytes(), seed));
-    let rounds =
-        (0..POINTS).map(|point| firsts.iter().map(move |first| Case { point, ..*first }).filter(move |case| point < case.points()));
-    rounds.flatten().take(count).collect()
+    let firsts: Vec<Case> = all.map(|(place, verb, fault)| Case { place, verb, fault, point: 0 }).filter(Case::is_possible).collect();
+    let round = |round: usize| {
+        let points = firsts.iter().flat_map(|first| {
+            let each = if first.fault == Fault::Together { TOGETHER.len() } else { 1 };
+            (round * each..(round + 1) * each).map(|point| Case { point, ..*first })
+        });
+        let mut cases: Vec<Case> = points.filter(|case| case.point < case.points()).collect();
+        cases.sort_by_key(|case| xxh3_64_with_seed(case.name().as_bytes(), seed));
+        cases
+    };
+    (0..POINTS).flat_map(round).take(count).collect()
 }
 
 /// The case of that name.

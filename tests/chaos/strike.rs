@@ -1,6 +1,6 @@
 //! A fault befalls a command; then the same command goes on, and nothing is lost, there twice or other than it was written.
 
-use crate::case::{Case, Fault, TOGETHER, Verb};
+use crate::case::{Case, Fault, Verb};
 use crate::common::chance::Chance;
 use crate::common::proxy::Fate;
 use crate::common::told::Told;
@@ -251,9 +251,7 @@ fn keeps(before: &str, after: &str) {
 
 /// Several processes at once, half of them of another command, in one home or in two.
 fn together(world: &mut World, case: Case) {
-    let other = TOGETHER[case.point % TOGETHER.len()];
-    let count = [2, 4, 16][case.point / TOGETHER.len() % 3];
-    let is_one_home = case.point / TOGETHER.len() / 3 == 0;
+    let (other, count, is_one_home) = case.beside();
     let start = match (world.start_of(case.verb), world.start_of(other)) {
         (Start::New, Start::New) => Start::New,
         (Start::Settled, _) | (_, Start::Settled) => Start::Settled,

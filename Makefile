@@ -1,6 +1,6 @@
 # Two commands on a fresh Debian machine: `make demo` and `make test`. Both need a Rust toolchain and build-essential; the rest they install.
 
-.PHONY: demo test test-live lint deny sbom bench generate snapshots
+.PHONY: demo test test-live chaos lint deny sbom bench generate snapshots
 
 # The main job on the embedded default: a SQLite shared store, filled from a real AMX history, twice.
 demo:
@@ -20,6 +20,12 @@ test-live:
 	test -n "$(BACKEND)"
 	cargo build --locked --features $(BACKEND)
 	cargo test --locked --features $(BACKEND) --test conformance -- $(BACKEND)::
+
+# Every command under every fault, at so many points: AMX_CHAOS_CASES. The same again with AMX_CHAOS_SEED, one of them with AMX_CHAOS_CASE
+# (docs/reliability.md).
+chaos:
+	cargo build --locked --tests
+	AMX_TEST_STANDINS= AMX_CHAOS_CASES=$${AMX_CHAOS_CASES-2000} tests/servers run cargo test --locked --test chaos -- --nocapture
 
 lint:
 	cargo fmt --check

@@ -17,6 +17,7 @@ use std::fmt;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use text::{Node, change, route};
 use yaml11::{Yaml11, yaml11};
 use yamlpath::Document;
@@ -26,6 +27,8 @@ const PROFILES: &str = "db_profiles";
 
 /// How often an edit starts again because another process changed the file under it.
 const ATTEMPTS: usize = 5;
+/// How long another process of ours is waited for that edits the file.
+const LONGEST_EDIT: Duration = Duration::from_secs(5);
 
 /// The top-level keys that this program sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -424,13 +427,38 @@ fn is_free(root: &Mapping, name: &str) -> Result<()> {
 /// Adds a profile under `db_profiles`, once it is known to be a good one.
 pub fn add_profile(home: &Path, name: &str, backend: Backend, given: &[(String, Scalar)]) -> Result<Profile> {
     let profile = Profile::from_fields(Some(name), backend, given, home)?;
-    let mut entry = vec![("backend".to_owned(), Node::Leaf(amx_word(backend).into()))];
-    entry.extend(given.iter().map(|(field, value)| (field.clone(), Node::Leaf(value.clone()))));
     rewrite(home, |text, path| {
         is_free(&parse(text, path)?, name)?;
-        change(text, path, &[PROFILES], name, Some(Node::Map(entry.clone())))
+        change(text, path, &[PROFILES], name, Some(entry(backend, given)))
     })?;
     Ok(profile)
+}
+
+/// The name of the profile that leads to the same database, which is added under a free name where there is none yet; and whether it was.
+/// Looked up and added in one step: another process may be about to add the same one.
+pub fn profile_of(home: &Path, profile: &Profile) -> Result<(String, bool)> {
+    let same = |known: &Profile| known.backend == profile.backend && known.summary() == profile.summary() && known.target == profile.target;
+    let mut found = (String::new(), false);
+    rewrite(home, |text, path| {
+        let profiles = Config::of_text(home, text.to_owned(), path)?.profiles();
+        if let Some((name, _)) = profiles.iter().find(|(_, known)| known.as_ref().is_ok_and(same)) {
+            found = (name.clone(), false);
+            return Ok(text.to_owned());
+        }
+        let mut names = (1..).map(|number| if number == 1 { "shared".to_string() } else { format!("shared-{number}") });
+        let name = names.find(|name| profiles.iter().all(|(known, _)| known != name)).unwrap_or_else(|| "shared".into());
+        let given = profile.to_fields();
+        Profile::from_fields(Some(&name), profile.backend, &given, home)?;
+        found = (name.clone(), true);
+        change(text, path, &[PROFILES], &name, Some(entry(profile.backend, &given)))
+    })?;
+    Ok(found)
+}
+
+/// A profile's entry under `db_profiles`.
+fn entry(backend: Backend, given: &[(String, Scalar)]) -> Node {
+    let fields = given.iter().map(|(field, value)| (field.clone(), Node::Leaf(value.clone())));
+    Node::Map([("backend".to_owned(), Node::Leaf(amx_word(backend).into()))].into_iter().chain(fields).collect())
 }
 
 /// Puts a reference in the place of a profile's secret, where that is still the one that `profile` has.
@@ -471,13 +499,14 @@ pub fn remove_profile(home: &Path, name: &str) -> Result<()> {
 /// Reads the file, lets `edit` make the new text, and puts that in its place, as one step and readable by the user alone.
 fn rewrite(home: &Path, mut edit: impl FnMut(&str, &Path) -> Result<String>) -> Result<()> {
     let path = resolved(&home.join(FILE))?;
+    create_home(home)?;
+    let _alone = alone(home);
     for _ in 0..ATTEMPTS {
         let before = read(&path)?;
         let after = edit(before.as_deref().unwrap_or_default(), &path)?;
         if before.as_deref().unwrap_or_default() == after {
             return Ok(());
         }
-        create_home(home)?;
         let failed = |error: std::io::Error| Error::io(format_args!("writing {}", path.display()), &error);
         let folder = path.parent().unwrap_or(home);
         // The temporary file is the user's alone (0600) from the start.
@@ -501,6 +530,21 @@ fn rewrite(home: &Path, mut edit: impl FnMut(&str, &Path) -> Result<String>) -> 
         format!("{} was changed by another process each time it was to be written", path.display()),
         "close the other program, then run the same command again",
     ))
+}
+
+/// Waits for other processes of this program that edit the file. Programs that do not know this lock are noticed and not kept out, and so is
+/// everybody where there is no such lock, or where its holder hangs.
+fn alone(home: &Path) -> Option<fs::File> {
+    let folder = fs::File::open(home).ok()?;
+    let until = Instant::now() + LONGEST_EDIT;
+    while Instant::now() < until {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            Err(fs::TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
 
 fn create_home(home: &Path) -> Result<()> {

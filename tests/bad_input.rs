@@ -3,12 +3,12 @@
 mod common;
 use common::files::{Part, amx_cli, edit};
 use common::role::Role;
-use common::user::unprivileged;
-use common::{EXTREME, HISTORY, Home, Ran, Store, ran};
+use common::user::{limited, unprivileged};
+use common::{EXTREME, HISTORY, Home, Store, ran};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Imports the real file and requires that all of it is there.
 #[track_caller]
@@ -442,22 +442,13 @@ fn a_sqlite_store_that_is_no_database_is_told_and_left_alone() {
 
 // --- a disk that is full
 
-/// The program with no file of its own allowed to grow beyond so many KiB.
-fn limited(home: &Home, kib: u32, args: &[&str]) -> Ran {
-    let given = home.command(args);
-    let mut command = Command::new("bash");
-    command.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &kib.to_string()]).arg(given.get_program()).args(args);
-    command.env("AMX_HOME", home.dir.path()).env("AMX_USER", "tester").env_remove("AMX_URL").stdin(Stdio::null());
-    ran(&mut command)
-}
-
 #[test]
 fn a_full_disk_under_the_store_is_an_io_error_and_the_next_run_finishes() {
     for kib in [160, 300, 700, 1500] {
         let (store, home) = (Store::sqlite(), Home::new());
         amx_cli(&home.path("history.db"), &[Part { runs: 900, results: 3, bytes: 600 }]);
         home.migrated(&store);
-        limited(&home, kib, &["migrate-from-local", "--yes", "--url", &store.url]).fails("io", 1);
+        ran(&mut limited(kib, &home.command(&["migrate-from-local", "--yes", "--url", &store.url]))).fails("io", 1);
         let (runs, results) = store.counts();
         assert!(runs < 900 && results == 3 * runs, "{kib}: {runs} runs, {results} results");
         home.import(&store, &[]);
@@ -476,7 +467,8 @@ fn a_full_disk_under_the_local_store_is_an_io_error_and_the_next_run_finishes() 
             for name in ["amx-schema.db", "amx-schema.db-wal", "amx-schema.db-shm"] {
                 let _ = std::fs::remove_file(home.path(name));
             }
-            let ran = limited(&home, kib, &["migrate-from-local", "--yes", "--url", &store.url, "--schema", &store.schema]);
+            let ran =
+                ran(&mut limited(kib, &home.command(&["migrate-from-local", "--yes", "--url", &store.url, "--schema", &store.schema])));
             if ran.code != 0 {
                 ran.fails("io", 1);
                 refused += 1;
@@ -492,7 +484,7 @@ fn a_full_disk_under_the_local_store_is_an_io_error_and_the_next_run_finishes() 
 fn a_full_disk_under_a_migration_is_an_io_error_and_the_next_one_finishes() {
     for kib in [1, 8, 20, 40] {
         let (store, home) = (Store::sqlite(), Home::new());
-        limited(&home, kib, &["migrate", "--url", &store.url]).fails("io", 1);
+        ran(&mut limited(kib, &home.command(&["migrate", "--url", &store.url]))).fails("io", 1);
         home.migrated(&store);
         home.on(&store, &["migrate", "--check"]).ok();
     }

@@ -256,6 +256,25 @@ fn enabling_that_is_killed_is_finished_by_the_next() {
     }
 }
 
+#[test]
+fn many_that_edit_one_configuration_at_the_same_time_keep_what_the_others_wrote() {
+    let (store, home) = (Store::sqlite(), Home::new());
+    home.write("config.yml", "# Kept by hand.\nllm:\n  provider: openai\n");
+    let names: Vec<String> = (0..12).map(|number| format!("p{number}")).collect();
+    let add = |name| spawned(&home, &["profile", "add", name, "--from-url", "sqlite:///nowhere.db"]);
+    let mut children: Vec<_> = names.iter().map(|name| add(name)).collect();
+    children.extend((0..4).map(|_| spawned(&home, &["enable", "--yes", "--url", &store.url])));
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let config = home.read("config.yml");
+    assert!(config.starts_with("# Kept by hand.\nllm:\n  provider: openai\n"), "{config}");
+    for line in names.iter().map(|name| format!("  {name}:")).chain(["  shared:".into(), "history_store_enabled: true".into()]) {
+        assert_eq!(config.lines().filter(|known| **known == line).count(), 1, "{line}\n{config}");
+    }
+}
+
 /// The statements that make the store, in order. None of them holds a semicolon within.
 fn statements(home: &Home, store: &Store) -> Vec<String> {
     let script = home.run(&migrate_args(store, &["--dry-run"])).ok();

@@ -13,7 +13,8 @@ use amx_schema::store::local::LocalStore;
 use amx_schema::store::outbox::Place;
 use amx_schema::store::shared::SharedStore;
 use amx_schema::sync::pull::Puller;
-use common::proxy::Proxy;
+use common::files::{Part, amx_cli};
+use common::proxy::{Fate, Proxy};
 use common::role::Role;
 use common::team::{Line, RUN, copied, copy_into, enable, member, member_by, result, result_for, run, state, with, words};
 use common::{Home, Store};
@@ -266,6 +267,33 @@ fn a_store_that_is_restored_while_a_record_is_under_way_gets_back_what_it_lost()
         assert_eq!((store.counts(), store.description("run_2").as_str()), ((3, 1), "d"), "{}", store.backend);
         bob.pulled();
         assert_eq!(bob.cached(), ann.cached(), "{}", store.backend);
+    }
+}
+
+#[test]
+fn a_store_that_is_restored_while_an_import_is_under_way_gets_back_what_it_lost() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        let (proxy, store) = (Proxy::to(&store), Arc::new(store));
+        let ann = member_by(&store, &proxy.url(&store));
+        ann.recorded(&[run("run_1", AT)]);
+        backup(&store);
+        ann.recorded(&[run("run_2", AT)]);
+        // More batches than what is lost, so that the count is past what was known of it when the import ends.
+        let source = ann.path("source.db");
+        amx_cli(&source, &[Part { runs: 2600, results: 1, bytes: 20 }]);
+        let (line, behind) = (proxy.clone(), Arc::clone(&store));
+        let set_back = move || {
+            line.cut_all();
+            restore(&behind);
+        };
+        proxy.at_message(2, b"COMMIT", Fate::After(Box::new(set_back)));
+        let import = ["migrate-from-local", "--yes", "--source", source.to_str().unwrap()];
+        ann.run(&import).ok();
+        assert!(!proxy.spare(), "{}: the store was not restored", store.backend);
+        ann.flushed();
+        ann.run(&import).ok();
+        assert_eq!(store.sql("SELECT count(*) FROM amx_history_runs WHERE run_id = 'run_2';").trim(), "1", "{}", store.backend);
+        assert_eq!(store.counts(), (2602, 2600), "{}", store.backend);
     }
 }
 

@@ -12,6 +12,7 @@ mod machine;
 
 use common::chance::Chance;
 use common::proxy::Weather;
+use common::told::once;
 use common::{Home, Store};
 use machine::{Board, Machine, Worker};
 use std::time::{Duration, Instant};
@@ -68,7 +69,7 @@ fn machines_that_are_cut_off_and_killed_come_to_the_same(store: &Store) {
     // What one sent last the others have not seen yet.
     machines.iter().for_each(Machine::settle);
     check::all_the_same(store, &machines, &mut chance);
-    check::once(store, &told);
+    once(store.backend, |sql| store.sql(sql), &told);
 }
 
 #[test]

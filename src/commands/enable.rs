@@ -54,7 +54,7 @@ pub(crate) async fn run(session: &Session, _args: &Args) -> Result<()> {
         session.printer.talk("Nothing was changed.");
         return Ok(());
     };
-    let profile = remember(session, &config, &target)?;
+    let profile = remember(session, &target)?;
     let mut store = SharedStore::new(driver.as_mut(), set.dialect, &target.schema);
     let mut local = LocalStore::open(&session.home)?;
     let installation = local.installation()?;
@@ -193,10 +193,10 @@ fn summary(steps: &[Step]) -> Vec<String> {
 }
 
 /// Writes the configuration; a URL becomes a profile first, so that later commands find it by name.
-fn remember(session: &Session, config: &Config, target: &StoreTarget) -> Result<String> {
+fn remember(session: &Session, target: &StoreTarget) -> Result<String> {
     let name = match &target.profile.name {
         Some(name) => name.clone(),
-        None => add_profile(session, config, &target.profile)?,
+        None => add_profile(session, &target.profile)?,
     };
     let changes = [
         (Key::HistoryStoreEnabled, Some(true.into())),
@@ -207,24 +207,15 @@ fn remember(session: &Session, config: &Config, target: &StoreTarget) -> Result<
     Ok(name)
 }
 
-fn add_profile(session: &Session, config: &Config, profile: &Profile) -> Result<String> {
-    let same = |known: &Profile| known.backend == profile.backend && known.summary() == profile.summary() && known.target == profile.target;
-    let profiles = config.profiles();
-    if let Some((name, _)) = profiles.iter().find(|(_, known)| known.as_ref().is_ok_and(same)) {
-        return Ok(name.clone());
-    }
-    let free = |name: &String| profiles.iter().all(|(known, _)| known != name);
-    let mut names = (1..).map(|number| if number == 1 { "shared".to_string() } else { format!("shared-{number}") });
-    let name = names.find(free).unwrap_or_else(|| "shared".into());
-    let fields = profile.to_fields();
-    if profile.has_plain_secret() {
+fn add_profile(session: &Session, profile: &Profile) -> Result<String> {
+    let (name, is_new) = config::profile_of(&session.home, profile)?;
+    if is_new && profile.has_plain_secret() {
         session.printer.warn(&format!(
             "the password of the URL is now in plain text in {}; `amx-schema profile to-keyring {name}` moves it into the keyring, and \
              `env://NAME` or `file://PATH` in its place keep it elsewhere",
             session.home.join("config.yml").display()
         ));
     }
-    config::add_profile(&session.home, &name, profile.backend, &fields)?;
     Ok(name)
 }
 

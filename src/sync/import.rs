@@ -415,9 +415,19 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Learns how this installation stands now: another process of this machine may have moved it, and behind a new line may be a server that
+    /// lacks what the one before it had.
     async fn catch_up(&mut self) -> Result<()> {
         let import = &mut self.import;
-        self.landing.catch_up(&mut SharedStore::new(import.driver.as_mut(), import.dialect, import.schema), import.person).await
+        let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
+        let landing = Landing::begin(&mut store, import.local, import.place, import.person).await?;
+        if landing.store_id != self.landing.store_id {
+            // What was found to be there already was there and not here.
+            let message = format!("another store answers at {} than the one that the import began with", import.place.name);
+            return Err(Error::new(Code::StoreMissing, message, "run the same command again; it goes into the store that is there then"));
+        }
+        self.landing = landing;
+        Ok(())
     }
 
     /// Whether a batch of which no answer came did land: the runs that it was to add bear its number then.

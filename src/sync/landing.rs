@@ -121,17 +121,6 @@ impl Landing {
         }
         Ok(lease)
     }
-
-    /// Learns how far this installation's writes have landed, which another process of this machine may have moved.
-    pub async fn catch_up(&mut self, store: &mut SharedStore<'_>, person: &Person) -> Result<()> {
-        if let Some(found) = store.landed(&self.installation).await? {
-            let mut lease = None;
-            let published = published(store, person, &self.installation, found.number, &mut lease).await;
-            self.hint = store.give_back(lease).await;
-            self.landed = published?;
-        }
-        Ok(())
-    }
 }
 
 /// Where a batch is no transaction, a writer may have died before it published what it had written: that is published now, so that every reader

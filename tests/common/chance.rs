@@ -18,6 +18,11 @@ impl Chance {
         Chance(seed)
     }
 
+    /// Begins with that seed.
+    pub fn of(seed: u64) -> Chance {
+        Chance(seed)
+    }
+
     /// Another row of numbers, which this one decides: one for each of several that draw at the same time.
     pub fn fork(&mut self) -> Chance {
         Chance(self.next())

@@ -15,6 +15,7 @@ pub mod rows;
 pub mod shop;
 pub mod team;
 pub mod terminal;
+pub mod told;
 pub mod typescript;
 pub mod user;
 
@@ -260,14 +261,19 @@ impl Store {
     }
 
     fn server(backend: &'static str, variable: &str) -> Option<Store> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let Ok(url) = std::env::var(variable) else {
             assert!(std::env::var_os("AMX_TEST_REQUIRE_SERVERS").is_none(), "{variable} is not set: run the tests with `make test`");
             eprintln!("skipped: {backend} is not there ({variable} is not set)");
             return None;
         };
+        Some(Store::at(backend, url))
+    }
+
+    /// One on the server that a URL leads to.
+    pub fn at(backend: &'static str, url: String) -> Store {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let schema = format!("T{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Some(Store { backend, url, schema, pooled: false, _dir: None })
+        Store { backend, url, schema, pooled: false, _dir: None }
     }
 
     /// Runs SQL in the engine's own shell, in the store's schema, and gives what it writes: rows of values parted by tabs.
@@ -298,18 +304,25 @@ impl Store {
                 command
             }
             _ => {
-                let url = url::Url::parse(&self.url).unwrap();
-                let mut command = Command::new("mariadb");
-                // Without a locale the client would take and give Latin-1.
-                command.arg("--default-character-set=utf8mb4");
-                command.args(["-N", "-B", "-h", url.host_str().unwrap(), "-P", &url.port().unwrap().to_string(), "-u", url.username()]);
-                command.env("MYSQL_PWD", url.password().unwrap());
+                let mut command = self.client("mariadb");
+                command.args(["-N", "-B"]);
                 command
             }
         };
         let use_schema = format!("CREATE DATABASE IF NOT EXISTS `{0}`; USE `{0}`;\n", self.schema);
         let script = if self.backend == "mysql" && !script.contains("CREATE DATABASE") { use_schema + script } else { script.to_string() };
         run_with(&mut command, &script)
+    }
+
+    /// A client program of MariaDB's for the store's server.
+    pub fn client(&self, program: &str) -> Command {
+        let url = url::Url::parse(&self.url).unwrap();
+        let mut command = Command::new(program);
+        // Without a locale the client would take and give Latin-1.
+        command.arg("--default-character-set=utf8mb4");
+        command.args(["-h", url.host_str().unwrap(), "-P", &url.port().unwrap().to_string(), "-u", url.username()]);
+        command.env("MYSQL_PWD", url.password().unwrap());
+        command
     }
 }
 

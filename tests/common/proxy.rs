@@ -1,18 +1,19 @@
-//! A line to a server that can be cut, slow, deaf or refused, and that can kill the client at its end.
+//! A line to a server that can be cut, slow, deaf or refused, that can lead to another server, and that can kill the client at its end.
 
 use super::Store;
 use super::chance::Chance;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::ops::Range;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A proxy in front of a server. It counts what clients send and cuts the line where it was told to.
+#[derive(Clone)]
 pub struct Proxy {
     port: u16,
     state: Arc<State>,
@@ -34,10 +35,36 @@ pub enum Weather {
     Forgetful(u8),
 }
 
+/// What befalls a line at one of its messages.
+pub enum Fate {
+    /// The client is killed when the message is on its way to the server.
+    Killed,
+    /// The line is cut and the message lost.
+    Cut,
+    /// The message arrives, and the line is cut where the server answers it.
+    Unanswered,
+    /// The message arrives, and for so long no answer comes on any line.
+    Held(Duration),
+    /// Something is done before the message is passed on.
+    After(Box<dyn FnOnce() + Send>),
+}
+
+/// A fate that waits for its message.
+struct Trap {
+    /// How many more messages there are to it, itself among them.
+    left: i64,
+    /// Words that a message must have to be counted.
+    mark: &'static [u8],
+    fate: Fate,
+}
+
 #[derive(Default)]
 struct State {
+    /// The server's port.
+    server: AtomicU16,
     weather: Mutex<Weather>,
-    chance: Mutex<Chance>,
+    /// Made when it is first asked.
+    chance: Mutex<Option<Chance>>,
     /// The client's end and the server's of each line that is open, by its number.
     lines: Mutex<BTreeMap<u64, [TcpStream; 2]>>,
     count: AtomicU64,
@@ -48,25 +75,31 @@ struct State {
     /// How many more times it is to be cut, each after so many bytes.
     cuts: AtomicI64,
     every: AtomicI64,
-    /// How many more messages the client may send before it is killed; none where it is not to be.
-    messages: AtomicI64,
-    /// Its process, once it is known.
+    /// Messages that clients sent.
+    messages: AtomicU64,
+    trap: Mutex<Option<Trap>>,
+    /// The client that a trap kills, once it is known.
     client: AtomicU32,
+    /// The lines whose next answer is lost with them.
+    unanswered: Mutex<BTreeSet<u64>>,
+    /// Until when no answer comes.
+    held: Mutex<Option<Instant>>,
 }
 
 impl Proxy {
     /// A proxy in front of the store's server that cuts nothing yet.
     pub fn to(store: &Store) -> Proxy {
-        let server = ("127.0.0.1".to_string(), port_of(&store.url).1);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Proxy { port: listener.local_addr().unwrap().port(), state: Arc::default() };
         let state = proxy.state.clone();
+        proxy.lead_to(store.port());
         thread::spawn(move || {
             for client in listener.incoming() {
                 if *state.weather.lock().unwrap() == Weather::Refused {
                     continue;
                 }
-                let (Ok(client), Ok(server)) = (client, TcpStream::connect((server.0.as_str(), server.1))) else { continue };
+                let server = TcpStream::connect(("127.0.0.1", state.server.load(Ordering::SeqCst)));
+                let (Ok(client), Ok(server)) = (client, server) else { continue };
                 for stream in [&client, &server] {
                     // Its other end may be gone already.
                     let _ = stream.set_nodelay(true);
@@ -77,10 +110,10 @@ impl Proxy {
                 state.lines.lock().unwrap().insert(line, ends);
                 let (state, other) = (state.clone(), state.clone());
                 thread::spawn(move || {
-                    state.carry(forth.0, forth.1, true);
+                    state.carry(line, forth.0, forth.1, true);
                     state.lines.lock().unwrap().remove(&line);
                 });
-                thread::spawn(move || other.carry(back.0, back.1, false));
+                thread::spawn(move || other.carry(line, back.0, back.1, false));
             }
         });
         proxy
@@ -98,10 +131,36 @@ impl Proxy {
     /// the server. `start` starts it.
     pub fn kill_after(&self, messages: i64, start: impl FnOnce() -> Child) -> Child {
         self.state.client.store(0, Ordering::SeqCst);
-        self.state.messages.store(messages, Ordering::SeqCst);
+        self.at_message(messages, b"", Fate::Killed);
         let client = start();
         self.state.client.store(client.id(), Ordering::SeqCst);
         client
+    }
+
+    /// Lets a fate befall the line at the so many-th message from now that has those words in it.
+    pub fn at_message(&self, messages: i64, mark: &'static [u8], fate: Fate) {
+        *self.state.trap.lock().unwrap() = Some(Trap { left: messages, mark, fate });
+    }
+
+    /// Lets nothing more befall it. Whether something was still to come.
+    pub fn spare(&self) -> bool {
+        *self.state.held.lock().unwrap() = None;
+        self.state.trap.lock().unwrap().take().is_some()
+    }
+
+    /// Leads who connects from now on to the server on that port.
+    pub fn lead_to(&self, port: u16) {
+        self.state.server.store(port, Ordering::SeqCst);
+    }
+
+    /// The port that it leads to.
+    pub fn leads_to(&self) -> u16 {
+        self.state.server.load(Ordering::SeqCst)
+    }
+
+    /// How many messages clients sent so far.
+    pub fn messages(&self) -> u64 {
+        self.state.messages.load(Ordering::SeqCst)
     }
 
     /// Makes it behave so from now on, also the lines that are open.
@@ -143,12 +202,33 @@ fn port_of(url: &str) -> (Range<usize>, u16) {
     (start..end, url[start..end].parse().unwrap())
 }
 
+impl Store {
+    /// Its server's port.
+    pub fn port(&self) -> u16 {
+        port_of(&self.url).1
+    }
+}
+
 impl State {
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream, counted: bool) {
+    fn carry(&self, line: u64, mut from: TcpStream, mut to: TcpStream, counted: bool) {
         let mut buffer = vec![0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
+            let fate = if counted { self.fate(&buffer[..read]) } else { None };
+            let is_killed = matches!(fate, Some(Fate::Killed));
+            match fate {
+                Some(Fate::Cut) => break,
+                Some(Fate::Unanswered) => drop(self.unanswered.lock().unwrap().insert(line)),
+                Some(Fate::Held(time)) => *self.held.lock().unwrap() = Some(Instant::now() + time),
+                Some(Fate::Killed | Fate::After(_)) | None => {}
+            }
             if counted && self.is_cut(read) {
                 break;
+            }
+            if !counted && self.unanswered.lock().unwrap().remove(&line) {
+                break;
+            }
+            while !counted && self.held.lock().unwrap().is_some_and(|until| Instant::now() < until) {
+                thread::sleep(Duration::from_millis(5));
             }
             let weather = *self.weather.lock().unwrap();
             match weather {
@@ -156,18 +236,43 @@ impl State {
                     let _ = (from.shutdown(Shutdown::Read), to.shutdown(Shutdown::Write));
                     return;
                 }
-                Weather::Forgetful(percent) if !counted && self.chance.lock().unwrap().percent(percent.into()) => break,
+                Weather::Forgetful(percent) if !counted && self.is_forgotten(percent) => break,
                 Weather::Slow(pause) => thread::sleep(pause),
                 _ => {}
             }
             if to.write_all(&buffer[..read]).is_err() {
                 break;
             }
-            if counted && self.messages.fetch_sub(1, Ordering::SeqCst) == 1 {
+            if is_killed {
                 self.kill();
             }
         }
         let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    }
+
+    fn is_forgotten(&self, percent: u8) -> bool {
+        self.chance.lock().unwrap().get_or_insert_with(Chance::new).percent(percent.into())
+    }
+
+    /// Counts a message; what befalls the line at it.
+    fn fate(&self, message: &[u8]) -> Option<Fate> {
+        self.messages.fetch_add(1, Ordering::SeqCst);
+        let mut trap = self.trap.lock().unwrap();
+        let waiting = trap.as_mut()?;
+        if waiting.mark.is_empty() || message.windows(waiting.mark.len()).any(|words| words == waiting.mark) {
+            waiting.left -= 1;
+        }
+        if waiting.left > 0 {
+            return None;
+        }
+        match trap.take()?.fate {
+            // Whoever asks meanwhile whether it came waits for its end.
+            Fate::After(work) => {
+                work();
+                None
+            }
+            fate => Some(fate),
+        }
     }
 
     fn kill(&self) {

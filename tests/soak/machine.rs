@@ -2,6 +2,7 @@
 
 use crate::common::chance::Chance;
 use crate::common::proxy::Proxy;
+use crate::common::told::{Brings, Told, results};
 use crate::common::{Home, Ran, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -66,27 +67,6 @@ impl Board {
         let back = chance.below(most);
         runs.len().checked_sub(1 + back).map(|at| runs[at].clone())
     }
-}
-
-/// What an operation is to bring.
-#[derive(Debug, Clone)]
-pub enum Brings {
-    /// A run with this text as its model, which no other run has.
-    Run { mark: String },
-    /// Something of a run: texts by object, a state, objects that were applied.
-    Change { texts: BTreeMap<String, String>, state: Option<&'static str>, applied: Vec<String> },
-}
-
-/// An operation that was given to a process, and the answer if one came.
-#[derive(Debug, Clone)]
-pub struct Told {
-    /// Who gave it. Each worker gives one after the other.
-    pub by: String,
-    /// The run: as it was given, or as it was answered.
-    pub run_id: Option<String>,
-    pub brings: Brings,
-    /// What the answer said of the shared store.
-    pub answer: Option<String>,
 }
 
 /// What works on a machine, one process after the other.
@@ -348,18 +328,6 @@ impl<'m> Worker<'m> {
         }
         texts
     }
-}
-
-/// Results whose first word is the text that is asked for in the end.
-fn results(texts: &BTreeMap<String, String>) -> Vec<Value> {
-    let result = |(object, text): (&String, &String)| {
-        let description = format!("{text} Müşteri ı 'a' \\ \u{1}");
-        let alternatives = json!([{ "text": text, "logprob": -0.5 }]);
-        json!({
-            "target_qname": object, "target_kind": "COLUMN", "description": description, "alternatives": alternatives, "confidence": "high",
-        })
-    };
-    texts.iter().map(result).collect()
 }
 
 /// What a process that was let be says, as JSON.

@@ -63,8 +63,10 @@ fn befallen(world: &mut World, case: Case, position: f64, chance: &mut Chance) -
         proxy.cut_all();
     }
     if case.fault == Fault::FailedOver {
-        // Who writes next finds out.
-        world.probe();
+        // Who writes next finds out. Where the store itself is lost, what is written for it waits for it for ever.
+        if start != Start::New {
+            world.probe();
+        }
     } else {
         assert!(theirs() == before, "rows of somebody else were changed");
     }

@@ -1,7 +1,7 @@
 //! Bad input of every kind: each ends with its code, its exit status and a hint, without a panic, and the next run finishes.
 
 mod common;
-use common::files::{Part, amx_cli, edit};
+use common::files::{Part, amx_cli, edit, value};
 use common::role::Role;
 use common::user::{limited, unprivileged};
 use common::{EXTREME, HISTORY, Home, Store, ran};
@@ -67,6 +67,16 @@ fn a_home_whose_history_is_no_history_says_so() {
     let home = Home::with_history(HISTORY);
     home.write("amx-schema.db", "not a database at all");
     home.on(&store, &["migrate-from-local", "--yes"]).fails("local_store_corrupt", 2);
+    for sql in ["CREATE TABLE customers (id INTEGER)", "CREATE TABLE analysis_runs (id INTEGER); CREATE TABLE run_results (id INTEGER)"] {
+        std::fs::remove_file(home.path("amx-schema.db")).unwrap();
+        edit(&home.path("amx-schema.db"), sql);
+        home.on(&store, &["migrate-from-local", "--yes"]).fails("local_store_corrupt", 2);
+        assert_eq!(
+            value(&home.path("amx-schema.db"), "SELECT count(*) FROM sqlite_master WHERE name LIKE '%amx%'"),
+            "0",
+            "it was written to"
+        );
+    }
     assert_eq!(store.counts(), (0, 0));
     finished(&store);
 }

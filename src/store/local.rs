@@ -409,6 +409,13 @@ fn make_tables(transaction: &Transaction<'_>, path: &Path) -> Result<()> {
     let set = MigrationSet::embedded(Backend::Sqlite)?;
     let schema = SchemaName::placeholder();
     let renderer = Renderer { dialect: set.dialect, schema: &schema };
+    let tables = "SELECT count(*), coalesce(sum(lower(name) = 'amx_history_runs'), 0) FROM sqlite_master
+        WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let (all, ours): (i64, i64) = transaction.query_row(tables, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    if all > 0 && ours == 0 {
+        let message = format!("{} holds the tables of another program", path.display());
+        return Err(Error::new(Code::LocalStoreCorrupt, message, "move it away, or put the local store back there from a backup"));
+    }
     transaction.execute_batch(&renderer.ledger_step(&set.model)?.sql).map_err(failed)?;
     let newest = format!("SELECT coalesce(max(version), 0) FROM {}", set.dialect.table(&schema, &set.model.ledger().name));
     let has: u32 = transaction.query_row(&newest, [], |row| row.get(0)).map_err(failed)?;

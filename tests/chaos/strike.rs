@@ -63,8 +63,10 @@ fn befallen(world: &mut World, case: Case, position: f64, chance: &mut Chance) -
         proxy.cut_all();
     }
     if case.fault == Fault::FailedOver {
-        // Who writes next finds out.
-        world.probe();
+        // Who writes next finds out. Where the store itself is lost, what is written for it waits for it for ever.
+        if start != Start::New {
+            world.probe();
+        }
     } else {
         assert!(theirs() == before, "rows of somebody else were changed");
     }
@@ -150,16 +152,17 @@ fn traced(call: &str, inject: &str, given: &Command) -> Command {
 
 /// With another clock, for timeouts as well or not.
 fn clock(offset: &str, and_timeouts: bool, mut given: Command) -> Command {
-    given.env("LD_PRELOAD", libfaketime()).env("FAKETIME", offset);
+    given.env("LD_PRELOAD", libfaketime().unwrap()).env("FAKETIME", offset);
     if !and_timeouts {
         given.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
     given
 }
 
-fn libfaketime() -> PathBuf {
-    let folders = std::fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path().join("faketime/libfaketime.so.1"));
-    folders.into_iter().find(|path| path.exists()).expect("libfaketime is installed by tests/servers")
+/// The library that gives a program another clock.
+pub fn libfaketime() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.map(|entry| entry.unwrap().path());
+    folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|path| path.exists())
 }
 
 /// Its stdout is closed, after a first part of it was read or at once.

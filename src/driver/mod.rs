@@ -297,7 +297,7 @@ impl From<DriverError> for Error {
             ErrorKind::Tls => Error::new(
                 Code::TlsFailed,
                 format!("no secure connection could be made: {message}"),
-                "a host that is not loopback is verified in full: name the authority that signed its certificate (sslrootcert, on MySQL ssl_ca, for a service SSL_CERT_FILE), or the mode that you accept; docs/backends has the fields of each backend",
+                "a host that is not loopback is verified in full: name the authority that signed its certificate (sslrootcert, ssl_ca, or SSL_CERT_FILE), or the sslmode that you accept; docs/backends has the fields of each backend",
             ),
             ErrorKind::LockTimeout => Error::new(Code::Locked, format!("a lock was not had in time: {message}"), again),
             ErrorKind::Serialisation => Error::new(Code::StatementFailed, format!("other writers were in the way: {message}"), again),

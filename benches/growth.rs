@@ -45,7 +45,8 @@ fn main() {
         }
     }
     assert!(!curves.is_empty(), "no server is named: AMX_BENCH_POSTGRESQL_URL");
-    publish("growth", &table(&curves));
+    let picture = "![Time over rows, both in powers of ten](performance.svg)";
+    publish("growth", &format!("{}\n{picture}\n", table(&curves)));
     if std::env::var_os("AMX_BENCH_PUBLISH").is_some() {
         draw(&curves, &Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.svg"));
     }

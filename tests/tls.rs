@@ -19,7 +19,7 @@ const SELF_SIGNED: &str = "self";
 /// The name that leads to this machine and is not said to.
 const ELSEWHERE: &str = "0.0.0.0";
 const HINT: &str =
-    "hint: a host that is not loopback is verified in full: name the authority that signed its certificate (sslrootcert, on MySQL ssl_ca";
+    "hint: a host that is not loopback is verified in full: name the authority that signed its certificate (sslrootcert, ssl_ca";
 
 struct Tls {
     dir: TempDir,

@@ -408,6 +408,32 @@ fn an_import_into_mariadb_over_a_line_that_breaks_comes_to_its_end() {
 }
 
 #[test]
+fn a_dry_run_over_a_line_that_breaks_writes_nothing() {
+    for store in [Store::postgresql(), Store::mysql()].into_iter().flatten() {
+        Home::new().migrated(&store);
+        let proxy = Proxy::to(&store);
+        let url = proxy.url(&store);
+        let dry_run =
+            || Home::new().run(&["migrate-from-local", "--dry-run", "--source", file(), "--url", &url, "--schema", &store.schema]);
+        proxy.cut(0, 0);
+        dry_run().ok();
+        let whole = proxy.sent();
+        let mut mended = 0;
+        for part in 5..10 {
+            proxy.cut(whole * part / 10, 1);
+            let ran = dry_run();
+            proxy.cut(0, 0);
+            assert!(ran.code == 0 || ran.stderr.contains("error[unreachable]"), "{}: {}", store.backend, ran.stderr);
+            mended += u32::from(ran.code == 0 && ran.stderr.contains("connecting again"));
+            for table in ["amx_history_runs", "amx_history_results", "amx_history_origins"] {
+                assert_eq!(store.sql(&format!("SELECT count(*) FROM {table};")), "0\n", "{} {table}, cut at {part}", store.backend);
+            }
+        }
+        assert!(mended > 0, "{}: no cut fell where the dry run goes on", store.backend);
+    }
+}
+
+#[test]
 fn a_line_that_is_gone_is_unreachable() {
     for store in Store::all().into_iter().filter(|store| store.backend != "sqlite") {
         let home = Home::new();

@@ -164,6 +164,15 @@ impl Importer<'_> {
     fn store(&mut self) -> SharedStore<'_> {
         SharedStore::new(self.driver.as_mut(), self.dialect, self.schema)
     }
+
+    /// How this installation stands in the store; it is entered there where it is new, but by a dry run.
+    async fn landing(&mut self) -> Result<Landing> {
+        let mut store = SharedStore::new(self.driver.as_mut(), self.dialect, self.schema);
+        match self.options.dry_run {
+            true => Landing::look(&mut store, self.local).await,
+            false => Landing::begin(&mut store, self.local, self.place, self.person).await,
+        }
+    }
 }
 
 /// An import that is under way.
@@ -180,11 +189,7 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     async fn begin(mut import: Importer<'a>) -> Result<Work<'a>> {
-        let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
-        let landing = match import.options.dry_run {
-            true => Landing::look(&mut store, import.local).await?,
-            false => Landing::begin(&mut store, import.local, import.place, import.person).await?,
-        };
+        let landing = import.landing().await?;
         Ok(Work { import, landing, by_start: false, report: Report::default(), to_send: 0, adding: None })
     }
 
@@ -418,12 +423,10 @@ impl<'a> Work<'a> {
     /// Learns how this installation stands now: another process of this machine may have moved it, and behind a new line may be a server that
     /// lacks what the one before it had.
     async fn catch_up(&mut self) -> Result<()> {
-        let import = &mut self.import;
-        let mut store = SharedStore::new(import.driver.as_mut(), import.dialect, import.schema);
-        let landing = Landing::begin(&mut store, import.local, import.place, import.person).await?;
+        let landing = self.import.landing().await?;
         if landing.store_id != self.landing.store_id {
             // What was found to be there already was there and not here.
-            let message = format!("another store answers at {} than the one that the import began with", import.place.name);
+            let message = format!("another store answers at {} than the one that the import began with", self.import.place.name);
             return Err(Error::new(Code::StoreMissing, message, "run the same command again; it goes into the store that is there then"));
         }
         self.landing = landing;

@@ -4,7 +4,7 @@
 //! none; DDL that a transaction rolls back, or that is there at once; keys that are enforced, or not. It says nothing about that backend's SQL.
 
 use amx_schema::dialect::{Backend, Dialect, LockKind};
-use amx_schema::driver::{Driver, DriverError, ErrorKind, Failure, Load, Op, Row, Value};
+use amx_schema::driver::{Driver, DriverError, ErrorKind, Failure, Op, Row, Value};
 use amx_schema::error::Error;
 use amx_schema::history::{time_from_text, time_text};
 use amx_schema::model::Kind;
@@ -110,18 +110,6 @@ fn run(world: &mut World, sql: &str, params: &[Value]) -> Result<u64, DriverErro
     statement.execute(params_from_iter(params.iter().map(native))).map(|touched| touched as u64).map_err(|error| fold(&error))
 }
 
-fn load(world: &mut World, load: Load<'_>) -> Result<(), DriverError> {
-    let Load { table, columns, count, rows, .. } = load;
-    let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), vec!["?"; columns.len()].join(", "));
-    let mut loaded = 0;
-    for row in rows {
-        run(world, &sql, &row)?;
-        loaded += 1;
-    }
-    assert_eq!(loaded, count, "another number of rows than was said");
-    Ok(())
-}
-
 /// A table's definition without the keys that the engine would only note.
 fn without_keys(sql: &str) -> String {
     if !sql.starts_with("CREATE TABLE") {
@@ -194,7 +182,7 @@ impl Driver for Session {
                     _ => Ok(()),
                 }
             }
-            Op::Load(rows) => Ok(load(&mut world, rows)?),
+            Op::Load(_) => panic!("a migration that loads rows"),
         });
         world.connection.execute_batch(if landed.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
         landed

@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// How long a statement waits for another process's write lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The page cache of a file that is written to, in KiB below zero. Rows come in the order of their runs and so anywhere in the index of objects:
+/// <https://www.sqlite.org/pragma.html#pragma_cache_size>.
+const CACHE_SIZE: i64 = -32 * 1024;
 
 /// A driver over a file that is open already, such as the local store's cache.
 pub(crate) fn over(connection: Connection) -> Box<dyn Driver> {
@@ -49,6 +52,9 @@ pub(super) fn connect(profile: &Profile, access: Access) -> Result<Box<dyn Drive
         connection.pragma_update(None, "query_only", true).map_err(fold)?;
     }
     connection.pragma_update(None, "foreign_keys", true).map_err(fold)?;
+    if access != Access::Read {
+        connection.pragma_update(None, "cache_size", CACHE_SIZE).map_err(fold)?;
+    }
     Ok(over(connection))
 }
 

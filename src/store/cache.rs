@@ -220,15 +220,19 @@ impl Writing<'_> {
 
     /// Puts a result where it differs from what is here. Its run is here.
     pub fn put_result(&self, run_id: &str, stored: &StoredResult) -> Result<Put> {
-        static SQL: LazyLock<String> = LazyLock::new(|| upsert(RESULTS, &RESULT_COLUMNS, 2));
         let put = match self.result(run_id, &stored.result.target_qname)? {
             Some(known) if known == *stored => return Ok(Put::Same),
             Some(known) if known.result == stored.result => Put::Same,
             Some(_) => Put::Updated,
             None => Put::Added,
         };
-        self.execute(&SQL, params_from_iter(result_row(run_id, &stored.result, &stored.stamp)))?;
-        Ok(put)
+        self.add_result(run_id, stored).map(|()| put)
+    }
+
+    /// Puts a result of which it is known that it is to be put. Its run is here.
+    pub fn add_result(&self, run_id: &str, stored: &StoredResult) -> Result<()> {
+        static SQL: LazyLock<String> = LazyLock::new(|| upsert(RESULTS, &RESULT_COLUMNS, 2));
+        self.execute(&SQL, params_from_iter(result_row(run_id, &stored.result, &stored.stamp))).map(|_| ())
     }
 
     /// Puts what writes have touched of a run.

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 const FIRST_WINDOW: i64 = 64;
 /// A window is doubled where it held fewer rows, and halved where it held four times as many.
 const ROWS_PER_WINDOW: usize = 4000;
-/// How many rows are read at once.
-const PAGE: usize = 2000;
+/// How many rows are read at once. An engine may sort what one write brought anew for each page of it.
+const PAGE: usize = 5000;
 /// How long another process of this machine that sends or pulls is waited for, a window.
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -268,7 +268,12 @@ impl Work<'_> {
             let mut again = BTreeSet::new();
             for (run_id, result) in page {
                 let Some((_, run_put)) = met.get_mut(run_id) else { continue };
-                match writing.put_result(run_id, result)? {
+                // Of a run that has just been added nothing is here.
+                let put = match run_put {
+                    Put::Added => writing.add_result(run_id, result).map(|()| Put::Added)?,
+                    _ => writing.put_result(run_id, result)?,
+                };
+                match put {
                     Put::Added => report.results_added += 1,
                     Put::Updated => report.results_updated += 1,
                     Put::Same => continue,

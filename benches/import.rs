@@ -11,7 +11,7 @@ mod history;
 #[path = "common/operations.rs"]
 mod operations;
 
-use common::{Ran, Table, has, median, ran, ratio, timed};
+use common::{Ran, Table, has, median, psql, ran, ratio, timed};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -286,15 +286,17 @@ impl Store {
             let values: Vec<String> = names.iter().map(|name| format!("quote(CAST({name} AS TEXT))")).collect();
             let (values, ready) = (values.join(" || ',' || "), ready.display());
             format!(
-                "sqlite3 '{ready}' \"SELECT '{begin}' || {} || ');' FROM {table} WHERE {some}\" | psql -Xqd '{}' -v ON_ERROR_STOP=1",
-                values, self.url
+                "sqlite3 '{ready}' \"SELECT '{begin}' || {} || ');' FROM {table} WHERE {some}\" | {} -Xqd '{}' -v ON_ERROR_STOP=1",
+                values,
+                psql(),
+                self.url
             )
         };
         script(&format!("{}; {}", pipe("amx_history_runs"), pipe("amx_history_results")))
     }
 
     fn psql(&self, sql: &str) {
-        ran(Command::new("psql")
+        ran(Command::new(psql())
             .args(["-Xqd", &self.url, "-v", "ON_ERROR_STOP=1", "-c", sql])
             .env("PGOPTIONS", "-c client_min_messages=warning"));
     }
@@ -335,7 +337,7 @@ impl Loader {
     /// An engine's, where the programs for it are there.
     fn of(backend: &str) -> Option<Loader> {
         let (loader, shell) = match backend {
-            "postgresql" => (Loader::Copy, "psql"),
+            "postgresql" => (Loader::Copy, psql()),
             "mysql" => (Loader::LoadData, "mariadb"),
             _ => (Loader::Attach, "sqlite3"),
         };
@@ -386,8 +388,8 @@ impl Loader {
         match self {
             Loader::Copy => script(&each(&|table, columns| {
                 let from = format!("sqlite3 -csv '{}' 'SELECT {columns} FROM {table}'", ready.display());
-                let into =
-                    format!("psql -Xqd '{}' -c '\\copy {}.{table} ({columns}) FROM pstdin WITH (FORMAT csv)'", store.url, store.schema);
+                let copy = format!("\\copy {}.{table} ({columns}) FROM pstdin WITH (FORMAT csv)", store.schema);
+                let into = format!("{} -Xqd '{}' -c '{copy}'", psql(), store.url);
                 format!("{from} | {into}")
             })),
             Loader::LoadData => {

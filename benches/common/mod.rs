@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// What a process took.
@@ -64,6 +65,16 @@ pub fn timed(command: &mut Command) -> Duration {
 /// Whether a program is there.
 pub fn has(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+/// PostgreSQL's shell itself: Debian's `psql` is a Perl script that looks for it first, which takes longer than a query.
+pub fn psql() -> &'static str {
+    static FOUND: OnceLock<String> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let newest = versions.map(|version| version.path().join("bin/psql")).filter(|path| path.exists()).max();
+        newest.map_or_else(|| "psql".into(), |path| path.display().to_string())
+    })
 }
 
 /// The middle one.

@@ -1,6 +1,6 @@
 //! A shared store on PostgreSQL and a home that uses it, filled by SQL.
 
-use crate::common::timed;
+use crate::common::{psql, timed};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ impl Shared {
     }
 
     pub fn psql(&self, sql: &str) -> Command {
-        let mut command = Command::new("psql");
+        let mut command = Command::new(psql());
         command.args(["-XqAtd", &self.url, "-v", "ON_ERROR_STOP=1", "-c", sql]);
         command.env("PGOPTIONS", format!("-c search_path={} -c client_min_messages=warning", self.schema));
         command

@@ -77,9 +77,14 @@ impl Printer {
 
     /// Says something on stderr that a quiet user does not want.
     pub fn talk(&self, text: &str) {
-        if !self.quiet && !self.json {
+        if self.talks() {
             self.stderr(text);
         }
+    }
+
+    /// Whether what is said on the way is heard.
+    pub fn talks(&self) -> bool {
+        !self.quiet && !self.json
     }
 
     /// Warns on stderr.

@@ -55,6 +55,9 @@ impl Reporter for Progress {
     fn item(&self, name: &str, outcome: &str) {
         self.with(|state| {
             state.done += 1;
+            if state.bar.is_none() && !self.printer.talks() {
+                return;
+            }
             self.say(state, &format!("[{}/{}] {} {}", state.done, state.total, dotted(&one_line(name)), one_line(outcome)));
             if let Some(bar) = &state.bar {
                 bar.set_position(state.done);

@@ -339,6 +339,94 @@ fn what_changed_locally_since_is_updated_and_the_rest_is_left_alone() {
 }
 
 #[test]
+fn whoever_changed_a_run_of_our_own_local_store_the_next_import_sends_it() {
+    let second = "run_id = 'run_2026-06-02_10-00-001'";
+    let changes = [
+        (format!("UPDATE amx_history_runs SET metadata_json = '{{\"a\": 2}}' WHERE {second}"), [1, 2], [0, 0, 6]),
+        (format!("UPDATE amx_history_results SET description = 'b' WHERE target_qname = 'sales.t.c' AND {second}"), [1, 2], [0, 1, 5]),
+        (
+            format!(
+                "INSERT INTO amx_history_results (run_id, target_qname, target_kind, confidence, applied, origin)
+                 SELECT run_id, 'sales.t.d', 'COLUMN', 'low', 0, origin FROM amx_history_runs WHERE {second}"
+            ),
+            [1, 2],
+            [1, 0, 6],
+        ),
+        (
+            format!("UPDATE OR IGNORE amx_history_results SET description = 'd' WHERE target_qname = 'sales.t.d' AND {second}"),
+            [1, 2],
+            [0, 1, 6],
+        ),
+        (format!("DELETE FROM amx_history_results WHERE target_qname = 'sales.t.d' AND {second}"), [0, 3], [0, 0, 6]),
+        (
+            format!(
+                "DELETE FROM amx_history_results WHERE {second};
+                 INSERT OR REPLACE INTO amx_history_runs SELECT * FROM amx_history_runs WHERE {second};
+                 INSERT OR IGNORE INTO amx_history_results (run_id, target_qname, target_kind, description, confidence, applied, origin)
+                 SELECT run_id, 'sales.t.e', 'COLUMN', 'e', 'low', 0, origin FROM amx_history_runs WHERE {second}"
+            ),
+            [1, 2],
+            [1, 0, 4],
+        ),
+    ];
+    for store in Store::all() {
+        let home = Home::new();
+        let (file, me) = own(home.dir.path());
+        for day in 1..=3 {
+            add_own_run(&file, &me, &format!("run_2026-06-0{day}_10-00-001"), &format!("2026-06-0{day}T10:00:00.000000Z"));
+        }
+        home.migrated(&store);
+        home.import(&store, &[]);
+        for (change, [updated, there], wanted) in &changes {
+            edit(&file, change);
+            let report = home.import(&store, &[]);
+            assert_eq!((runs(&report), results(&report)), ([0, *updated, *there, 0, 0], *wanted), "{} {change}", store.backend);
+        }
+        assert_eq!(description(&store, "run_2026-06-02_10-00-001", "sales.t.c"), "b", "{}", store.backend);
+        assert_eq!(description(&store, "run_2026-06-02_10-00-001", "sales.t.d"), "d", "{}", store.backend);
+        assert_eq!(runs(&home.import(&store, &[])), [0, 0, 3, 0, 0], "{}", store.backend);
+    }
+}
+
+#[test]
+fn a_row_that_was_deleted_from_the_store_is_restored_from_our_own_local_store() {
+    for store in Store::all() {
+        let home = Home::new();
+        let (file, me) = own(home.dir.path());
+        for day in 1..=3 {
+            add_own_run(&file, &me, &format!("run_2026-06-0{day}_10-00-001"), &format!("2026-06-0{day}T10:00:00.000000Z"));
+        }
+        home.migrated(&store);
+        home.import(&store, &[]);
+        let rows = store.rows();
+        store.sql("DELETE FROM amx_history_results WHERE run_id = 'run_2026-06-01_10-00-001' AND target_qname = 'sales.t.c';");
+        store.sql(
+            "DELETE FROM amx_history_results WHERE run_id = 'run_2026-06-03_10-00-001';
+             DELETE FROM amx_history_runs WHERE run_id = 'run_2026-06-03_10-00-001';",
+        );
+        let report = home.import(&store, &[]);
+        assert_eq!((runs(&report), results(&report)), ([1, 1, 1, 0, 0], [3, 0, 3]), "{}", store.backend);
+        assert_eq!(store.rows(), rows, "{}", store.backend);
+    }
+}
+
+#[test]
+fn runs_of_our_own_local_store_that_nobody_changed_are_not_read_again() {
+    for store in Store::all() {
+        let home = Home::new();
+        let (file, me) = own(home.dir.path());
+        add_own_run(&file, &me, "run_2026-06-01_10-00-001", "2026-06-01T10:00:00.000000Z");
+        home.migrated(&store);
+        home.import(&store, &[]);
+        // What would be told if it was read.
+        edit(&file, "DROP TRIGGER local_run_marked_again; UPDATE amx_history_runs SET state = 'unheard of'");
+        assert_eq!(runs(&home.import(&store, &[])), [0, 0, 1, 0, 0], "{}", store.backend);
+        edit(&file, "DELETE FROM local_marks");
+        assert_eq!(home.on(&store, &IMPORT).code, 1, "{}", store.backend);
+    }
+}
+
+#[test]
 fn a_state_goes_forward_and_what_was_applied_stays_applied() {
     for store in Store::all() {
         let home = small();

@@ -218,7 +218,7 @@ fn queries(backend: Backend) -> Vec<String> {
                 vec![context! { columns, ..doubled }]
             }
             "hashed_results.sql" => [true, false].map(|after| context! { after, ..columns(results) }).to_vec(),
-            "run_ids.sql" => [true, false].map(|after| context! { after }).to_vec(),
+            "result_counts.sql" | "run_ids.sql" => [true, false].map(|after| context! { after }).to_vec(),
             "add_rows.sql" | "change_rows.sql" if dialect.transactions => continue,
             "add_rows.sql" if dialect.staging => vec![merging.clone(), context! { staged => results, ..merging }],
             "add_rows.sql" => vec![merging],

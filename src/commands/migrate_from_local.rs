@@ -14,7 +14,7 @@ use crate::store::own_file::OwnFile;
 use crate::store::source::Source;
 use crate::store::sqlite_file::{FileKind, NOT_HISTORY, fingerprint, recognise};
 use crate::sync::OnConflict;
-use crate::sync::import::{Importer, Options, Report, SourceFile, Unchanged};
+use crate::sync::import::{Importer, Options, Report, SourceFile};
 use std::path::{Path, PathBuf};
 
 /// Copy this machine's runs into the shared store. The local file is kept as it is.
@@ -47,18 +47,10 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
     let mut driver = session.connect(&target, if args.dry_run { Access::Read } else { Access::Write }).await?;
     let state = Engine { driver: driver.as_mut(), set: &set, schema: &target.schema, reporter: &Silent }.state().await?;
     state.require_current(&target.schema)?;
-    let mut found = 0;
-    for file in &files {
-        found += file.source.count()?;
-    }
+    let found = files.iter().map(|file| file.found).sum();
     let store = store_name(&target.schema, target.profile.backend)?;
-    let mut names = vec![];
-    for file in &files {
-        if file.source.count()? > 0 || files.len() == 1 {
-            names.push(shown_path(&file.path));
-        }
-    }
-    let names = names.join(" and ");
+    let named = files.iter().filter(|file| file.found > 0 || files.len() == 1);
+    let names = named.map(|file| shown_path(&file.path)).collect::<Vec<_>>().join(" and ");
     let question = format!("Found {} in {names}. Copy to {store}?", counted(found, "run"));
     if !args.dry_run && found > 0 && !session.printer.confirm(&question)? {
         session.printer.talk("Nothing was copied.");
@@ -123,7 +115,8 @@ pub(crate) fn sources(session: &Session, named: Option<&Path>) -> Result<Vec<Sou
 }
 
 fn own(path: &Path) -> Result<SourceFile> {
-    Ok(SourceFile { path: path.into(), source: Box::new(OwnFile::open(path)?), unchanged: None })
+    let file = OwnFile::open(path)?;
+    Ok(SourceFile { path: path.into(), found: file.count()?, source: Box::new(file), fingerprint: None })
 }
 
 fn amx_cli(path: &Path) -> Result<SourceFile> {
@@ -135,9 +128,8 @@ fn amx_cli(path: &Path) -> Result<SourceFile> {
         Printer::default()
             .warn(&format!("{} has {orphans} results whose run is not there; they belong to no run and are left out", path.display()));
     }
-    let unchanged = file.origin()?.map(|owner| Unchanged { fingerprint, owner });
-    let source: Box<dyn Source> = Box::new(file);
-    Ok(SourceFile { path: std::fs::canonicalize(path).unwrap_or_else(|_| path.into()), source, unchanged })
+    let resolved = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    Ok(SourceFile { path: resolved, found: file.count()?, source: Box::new(file), fingerprint: Some(fingerprint) })
 }
 
 /// Names what was left out, on stderr.

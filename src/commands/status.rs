@@ -62,7 +62,7 @@ pub(crate) async fn run(session: &Session, args: &Args) -> Result<()> {
         ..Status::default()
     };
     for file in super::migrate_from_local::sources(session, None)? {
-        status.local_runs += file.source.count()?;
+        status.local_runs += file.found;
     }
     let named = session.global.profile.is_some() || session.global.url.is_some();
     let mut failed = None;

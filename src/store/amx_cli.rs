@@ -422,6 +422,10 @@ impl Source for AmxCliFile {
         self.file.unchanged()
     }
 
+    fn owners(&self) -> Result<Vec<String>> {
+        Ok(self.origin()?.into_iter().collect())
+    }
+
     fn contents(&self) -> Result<Contents> {
         let mut contents = Contents::new();
         let mut note = |id: i64, content: u64| {

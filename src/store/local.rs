@@ -15,12 +15,19 @@ use std::time::{Duration, Instant};
 
 /// How long another process of this machine is waited for.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// The page cache, in KiB below zero. Rows come in the order of their runs and so anywhere in the index of objects:
+/// <https://www.sqlite.org/pragma.html#pragma_cache_size>.
+const CACHE_SIZE: i64 = -16 * 1024;
+/// After how many pages of 4 KiB the log is copied into the file, which syncs both; a pull of many rows would do little else at the default of
+/// 1,000: <https://www.sqlite.org/pragma.html#pragma_wal_autocheckpoint>.
+const CHECKPOINT_PAGES: i64 = 8 * 1024;
 /// The pause between two tries where SQLite itself does not wait.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the local store has beside the tables of the model. Never part of a shared store. The triggers note which cached rows were changed by
 /// another hand than ours, which always sets `landing` or `writer` too; a pull brings those back. (OR IGNORE would not do in a trigger: the
-/// conflict clause of the statement that fires it takes its place.)
+/// conflict clause of the statement that fires it takes its place.) A run of this installation has a mark, which is another one after each
+/// change of its rows by whomever, so that an import passes over those that are as they were when they were sent.
 const LOCAL_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS local_installations (
   id TEXT NOT NULL PRIMARY KEY, machine TEXT NOT NULL, since TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
@@ -31,7 +38,7 @@ CREATE TABLE IF NOT EXISTS local_stores (
 );
 CREATE TABLE IF NOT EXISTS local_journal (
   store_id TEXT NOT NULL, owner TEXT NOT NULL, run_id TEXT NOT NULL, sent_as TEXT NOT NULL, results INTEGER NOT NULL,
-  landing INTEGER NOT NULL, digest BLOB NOT NULL, content INTEGER, PRIMARY KEY (store_id, owner, run_id)
+  landing INTEGER NOT NULL, content INTEGER, digest BLOB NOT NULL, PRIMARY KEY (store_id, owner, run_id)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS local_sources (
   store_id TEXT NOT NULL, path TEXT NOT NULL, fingerprint TEXT NOT NULL, runs INTEGER NOT NULL, results INTEGER NOT NULL,
@@ -61,6 +68,19 @@ CREATE TRIGGER IF NOT EXISTS local_result_edited AFTER UPDATE ON amx_history_res
   BEGIN INSERT INTO local_edited SELECT OLD.run_id WHERE OLD.run_id NOT IN (SELECT run_id FROM local_edited); END;
 CREATE TRIGGER IF NOT EXISTS local_result_deleted AFTER DELETE ON amx_history_results WHEN OLD.landing IS NOT NULL
   BEGIN INSERT INTO local_edited SELECT OLD.run_id WHERE OLD.run_id NOT IN (SELECT run_id FROM local_edited); END;
+CREATE TABLE IF NOT EXISTS local_marks (run_id TEXT NOT NULL PRIMARY KEY, mark INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS local_run_marked AFTER INSERT ON amx_history_runs WHEN NEW.origin IN (SELECT id FROM local_installations)
+  BEGIN DELETE FROM local_marks WHERE run_id = NEW.run_id; INSERT INTO local_marks VALUES (NEW.run_id, random()); END;
+CREATE TRIGGER IF NOT EXISTS local_run_marked_again AFTER UPDATE ON amx_history_runs
+  BEGIN UPDATE local_marks SET mark = random() WHERE run_id IN (OLD.run_id, NEW.run_id); END;
+CREATE TRIGGER IF NOT EXISTS local_run_unmarked AFTER DELETE ON amx_history_runs
+  BEGIN DELETE FROM local_marks WHERE run_id = OLD.run_id; END;
+CREATE TRIGGER IF NOT EXISTS local_result_marked AFTER INSERT ON amx_history_results
+  BEGIN UPDATE local_marks SET mark = random() WHERE run_id = NEW.run_id; END;
+CREATE TRIGGER IF NOT EXISTS local_result_marked_again AFTER UPDATE ON amx_history_results
+  BEGIN UPDATE local_marks SET mark = random() WHERE run_id IN (OLD.run_id, NEW.run_id); END;
+CREATE TRIGGER IF NOT EXISTS local_result_unmarked AFTER DELETE ON amx_history_results
+  BEGIN UPDATE local_marks SET mark = random() WHERE run_id = OLD.run_id; END;
 CREATE TABLE IF NOT EXISTS local_sessions (
   id INTEGER PRIMARY KEY AUTOINCREMENT, profile TEXT NOT NULL, title TEXT, created_by TEXT NOT NULL, hostname TEXT NOT NULL,
   created_at TEXT NOT NULL, last_active_at TEXT NOT NULL
@@ -266,6 +286,8 @@ impl LocalStore {
         connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
         connection.set_prepared_statement_cache_capacity(64);
         write_ahead(&connection).map_err(failed)?;
+        connection.pragma_update(None, "cache_size", CACHE_SIZE).map_err(failed)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         make_tables(&transaction, path)?;
         transaction.commit().map_err(failed)?;
@@ -344,12 +366,16 @@ impl LocalStore {
         self.done(rows.and_then(Iterator::collect))
     }
 
-    /// The runs that were sent to a store from one owner, in pages: the id that the store has each under and how many results it has there.
-    pub fn sent_runs(&self, store_id: &str, owner: &str, after: &str, limit: usize) -> Result<Vec<(String, String, i64)>> {
-        let sql = "SELECT run_id, sent_as, results FROM local_journal WHERE store_id = ?1 AND owner = ?2 AND run_id > ?3 ORDER BY run_id LIMIT ?4";
+    /// Visits the runs of one owner that were sent to a store: each with the id that the store has it under and how many results it has there.
+    pub fn each_sent(&self, store_id: &str, owner: &str, mut each: impl FnMut(&str, &str, u64)) -> Result<()> {
+        let sql = "SELECT run_id, sent_as, results FROM local_journal WHERE store_id = ?1 AND owner = ?2 ORDER BY run_id";
         let mut statement = self.done(self.connection.prepare_cached(sql))?;
-        let rows = statement.query_map(params![store_id, owner, after, limit as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        self.done(rows.and_then(Iterator::collect))
+        let mut rows = self.done(statement.query([store_id, owner]))?;
+        while let Some(row) = self.done(rows.next())? {
+            let (run_id, sent_as): (String, String) = (self.done(row.get(0))?, self.done(row.get(1))?);
+            each(&run_id, &sent_as, self.done(row.get::<_, i64>(2))? as u64);
+        }
+        Ok(())
     }
 
     /// What a source file looked like when all of it was last in a store: its fingerprint, and how many runs and results it had.

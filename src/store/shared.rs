@@ -1,6 +1,7 @@
 //! The shared store: the few queries that it takes, over any driver. Their SQL is in `dialects/*/queries/`.
 
 use super::hashing::Line;
+use super::local::hash;
 use crate::dialect::{Dialect, SchemaName};
 use crate::driver::{Driver, DriverError, ErrorKind, Row, Value};
 use crate::error::{Code, Error, Result};
@@ -10,7 +11,7 @@ pub use crate::render::Privilege;
 use crate::render::Renderer;
 use chrono::{DateTime, Utc};
 use minijinja::context;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 
 /// The table of runs.
@@ -21,6 +22,8 @@ pub const RESULTS: &str = "amx_history_results";
 pub const STORE: &str = "amx_history_store";
 /// How many keys one query asks for.
 const KEYS_PER_QUERY: usize = 500;
+/// How many counts are read at once.
+const COUNTS_PER_PAGE: usize = 100_000;
 /// How often the store's id is tried to be given where others try at the same time.
 const MINT_TRIES: u32 = 20;
 
@@ -295,7 +298,8 @@ impl<'a> SharedStore<'a> {
         let (landing, run_id, qname) = (after.landing.max(*numbers.start() - 1), &after.run_id, &after.target_qname);
         let params: Vec<Value> = vec![
             writer.into(),
-            (*numbers.start()).into(),
+            // What lies before the place is not looked at again for each page.
+            landing.max(*numbers.start()).into(),
             (*numbers.end()).into(),
             landing.into(),
             landing.into(),
@@ -348,6 +352,27 @@ impl<'a> SharedStore<'a> {
     /// How many results each of those runs has; a run without any is left out.
     pub async fn count_results(&mut self, ids: &[&str]) -> Result<BTreeMap<String, i64>> {
         self.counts("queries/count_results.sql", ids).await
+    }
+
+    /// How many results each run of an owner has, by the hash of the run's id.
+    pub async fn result_counts(&mut self, owner: &str) -> Result<HashMap<u64, u64>> {
+        let mut counts = HashMap::new();
+        let mut after: Option<String> = None;
+        loop {
+            let params: Vec<Value> = std::iter::once(owner).chain(after.as_deref()).map(Value::from).collect();
+            let context = context! { after => after.is_some(), limit => COUNTS_PER_PAGE };
+            let rows = self.query("queries/result_counts.sql", context, &params, &[Kind::Key, Kind::Integer]).await?;
+            let full = rows.len() == COUNTS_PER_PAGE;
+            for row in rows {
+                let mut row = Reader(row.into_iter());
+                let run_id = row.needed();
+                counts.insert(hash(run_id.as_bytes()), row.integer().unwrap_or(0) as u64);
+                after = Some(run_id);
+            }
+            if !full {
+                return Ok(counts);
+            }
+        }
     }
 
     /// How many results with a description that is neither null nor empty each of those runs has.

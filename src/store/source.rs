@@ -15,7 +15,7 @@ pub struct Person {
 
 /// How a source finds one of its runs again.
 ///
-/// An amx-cli file goes by `local_id`, our own store by `run_id`.
+/// An amx-cli file goes by `local_id` for results, our own store by `run_id`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RunKey {
     /// The run's id as it is or would be shared, and as bad rows name it.
@@ -37,8 +37,8 @@ pub struct SourceRun {
     pub content: Content,
 }
 
-/// A hash of rows just as the source has them: a run that has the same one again needs no mapping. The hash of rows together is the wrapping
-/// sum of theirs, so that their order does not matter. None where the source does not tell.
+/// What a run's rows come to as the source has them: a run that has the same again needs no mapping. A hash of each row, whose wrapping sum
+/// is that of rows together, or a mark that is another one after each change. None where the source does not tell.
 pub type Content = Option<u64>;
 
 /// The content of each run with all its results, by the run's integer id in the file.
@@ -51,6 +51,9 @@ pub type Contents = HashMap<i64, u64>;
 pub trait Source: Send {
     /// How many own runs there are, bad ones included.
     fn count(&self) -> Result<u64>;
+
+    /// The installations that own them.
+    fn owners(&self) -> Result<Vec<String>>;
 
     /// Visits every own run, oldest first: by `started_at`, then id.
     ///
@@ -66,10 +69,8 @@ pub trait Source: Send {
         each: &mut dyn FnMut(SourceRun) -> Result<()>,
     ) -> Result<()>;
 
-    /// What the source has of every run, in one read of it; empty where it does not tell.
-    fn contents(&self) -> Result<Contents> {
-        Ok(Contents::new())
-    }
+    /// What the source has of every run of which it tells, without mapping anything.
+    fn contents(&self) -> Result<Contents>;
 
     /// Visits the results of one run, one per object, always in the same order, and gives their content. May be called from inside the
     /// callback of [`Source::runs`], and again.

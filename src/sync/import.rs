@@ -14,13 +14,13 @@ use crate::history::BadRow;
 use crate::report::Reporter;
 use crate::store::batch::NotLanded;
 use crate::store::lease::Lease;
-use crate::store::local::{Known, LocalStore};
+use crate::store::local::{Known, LocalStore, hash};
 use crate::store::outbox::Place;
 use crate::store::shared::{self, Privilege, SharedStore, StoredRun};
 use crate::store::source::{Person, Source};
 use plan::{Outcome, THERE};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -87,19 +87,12 @@ pub struct Report {
 pub struct SourceFile {
     /// Where it is.
     pub path: PathBuf,
+    /// How many own runs it has, bad ones included.
+    pub found: u64,
     /// Its content.
     pub source: Box<dyn Source>,
-    /// For an amx-cli file, whose runs have no owner of their own: what tells whether it has changed.
-    pub unchanged: Option<Unchanged>,
-}
-
-/// What tells whether an amx-cli file is as it was when all of it was last in a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unchanged {
-    /// What the file looked like before it was opened.
-    pub fingerprint: String,
-    /// The owner of its runs.
-    pub owner: String,
+    /// For an amx-cli file, whose runs have no owner of their own: what it looked like before it was opened.
+    pub fingerprint: Option<String>,
 }
 
 /// An import into one store.
@@ -136,12 +129,8 @@ impl<'a> Importer<'a> {
         if dry_run {
             self.driver = Counted::over(self.driver, Arc::clone(&asked));
         }
-        let mut total = 0;
-        for file in &files {
-            total += file.source.count()?;
-        }
         let mut work = Work::begin(self).await?;
-        work.import.reporter.begin(total);
+        work.import.reporter.begin(files.iter().map(|file| file.found).sum());
         let mut stopped = None;
         for file in files {
             stopped = work.file(file).await.err();
@@ -194,25 +183,26 @@ impl<'a> Work<'a> {
     }
 
     async fn file(&mut self, file: SourceFile) -> Result<()> {
-        let found = file.source.count()?;
+        let found = file.found;
         self.report.runs_found += found;
-        self.by_start = file.unchanged.is_some();
-        if let Some(unchanged) = &file.unchanged
-            && self.all_there(&file.path, unchanged, found).await?
+        self.by_start = file.fingerprint.is_some();
+        let owners = file.source.owners()?;
+        if let Some(fingerprint) = &file.fingerprint
+            && self.all_there(&file.path, fingerprint, &owners, found).await?
         {
             return Ok(());
         }
         let before = (self.report.failures.len(), self.report.conflicts.len(), self.results_seen());
-        let known = match &file.unchanged {
-            Some(file) => self.import.local.known(&self.landing.store_id, &file.owner)?,
-            None => Known::new(),
-        };
+        let mut known = Known::new();
+        for owner in &owners {
+            known.extend(self.import.local.known(&self.landing.store_id, owner)?);
+        }
         let nothing_known = known.is_empty();
         let mut reading = reader::start(file.source, known, self.import.options.skip_errors);
         // Asked for while the source is read.
-        let mut there = match &file.unchanged {
-            Some(file) if !nothing_known => self.runs_there(&file.owner).await?,
-            _ => BTreeMap::new(),
+        let mut there = match nothing_known {
+            true => HashMap::new(),
+            false => self.runs_there(&owners).await?,
         };
         let mut lacking = HashSet::new();
         while let Some(read) = reading.recv().await {
@@ -221,7 +211,7 @@ impl<'a> Work<'a> {
                 Read::Large(run, again) => self.large(*run, again, &mut reading).await?,
                 Read::Same(run_ids) => {
                     for run_id in run_ids {
-                        match there.remove(&run_id) {
+                        match there.remove(&hash(run_id.as_bytes())) {
                             Some(results_skipped) => {
                                 self.count(Outcome { run_id, word: THERE, results_skipped, ..Outcome::default() });
                             }
@@ -242,9 +232,9 @@ impl<'a> Work<'a> {
             }
         }
         let clean = before.0 == self.report.failures.len() && before.1 == self.report.conflicts.len();
-        if let Some(unchanged) = file.unchanged.filter(|_| clean && !self.import.options.dry_run) {
+        if let Some(fingerprint) = file.fingerprint.filter(|_| clean && !self.import.options.dry_run) {
             let results = self.results_seen() - before.2;
-            self.import.local.note_source(&self.landing.store_id, &file.path, &unchanged.fingerprint, found, results)?;
+            self.import.local.note_source(&self.landing.store_id, &file.path, &fingerprint, found, results)?;
         }
         Ok(())
     }
@@ -255,41 +245,49 @@ impl<'a> Work<'a> {
 
     /// Whether the file is as it was when all of it was last in the store, and the store still has all of it. The store is the truth:
     /// its counts are asked for, and a missing row makes the file be read again.
-    async fn all_there(&mut self, path: &Path, file: &Unchanged, found: u64) -> Result<bool> {
+    async fn all_there(&mut self, path: &Path, fingerprint: &str, owners: &[String], found: u64) -> Result<bool> {
         let Some((known, runs, results)) = self.import.local.source(&self.landing.store_id, path)? else { return Ok(false) };
-        if known != file.fingerprint || runs != found {
+        if known != fingerprint || runs != found || self.runs_there(owners).await?.len() as u64 != runs {
             return Ok(false);
         }
-        let there = self.runs_there(&file.owner).await?;
-        if there.len() as u64 != runs {
-            return Ok(false);
-        }
-        for run_id in there.keys() {
-            self.import.reporter.item(run_id, THERE);
+        for owner in owners {
+            self.import.local.each_sent(&self.landing.store_id, owner, |run_id, _, _| self.import.reporter.item(run_id, THERE))?;
         }
         self.report.runs_skipped += runs;
         self.report.results_skipped += results;
         Ok(true)
     }
 
-    /// The runs of an owner that the store has as the journal says, each with as many results as were sent at least; and that number.
-    async fn runs_there(&mut self, owner: &str) -> Result<BTreeMap<String, u64>> {
-        let mut whole = BTreeMap::new();
-        let mut after = String::new();
-        loop {
-            let page = self.import.local.sent_runs(&self.landing.store_id, owner, &after, JOURNAL_PAGE)?;
-            let Some((last, _, _)) = page.last() else { return Ok(whole) };
-            after = last.clone();
-            let ids: Vec<&str> = page.iter().map(|(_, sent_as, _)| sent_as.as_str()).collect();
-            let mut store = self.import.store();
-            let there = store.runs(&ids).await?;
-            let counts = store.count_results(&ids).await?;
-            for (run_id, sent_as, results) in &page {
-                if there.contains_key(sent_as) && counts.get(sent_as).copied().unwrap_or(0) >= *results {
-                    whole.insert(run_id.clone(), *results as u64);
+    /// The runs of these owners that the store has as the journal says, each with as many results as were sent at least; and that number, by
+    /// the hash of the run's id.
+    async fn runs_there(&mut self, owners: &[String]) -> Result<HashMap<u64, u64>> {
+        let mut whole = HashMap::new();
+        for owner in owners {
+            let there = self.import.store().result_counts(owner).await?;
+            let mut elsewhere = vec![];
+            self.import.local.each_sent(&self.landing.store_id, owner, |run_id, sent_as, results| {
+                match there.get(&hash(sent_as.as_bytes())) {
+                    Some(counted) if *counted >= results => {
+                        whole.insert(hash(run_id.as_bytes()), results);
+                    }
+                    Some(_) => {}
+                    None => elsewhere.push((run_id.to_string(), sent_as.to_string(), results)),
+                }
+            })?;
+            // Another owner's who brought them first, or not there.
+            for page in elsewhere.chunks(JOURNAL_PAGE) {
+                let ids: Vec<&str> = page.iter().map(|(_, sent_as, _)| sent_as.as_str()).collect();
+                let mut store = self.import.store();
+                let there = store.runs(&ids).await?;
+                let counts = store.count_results(&ids).await?;
+                for (run_id, sent_as, results) in page {
+                    if there.contains_key(sent_as) && counts.get(sent_as).map_or(0, |count| *count as u64) >= *results {
+                        whole.insert(hash(run_id.as_bytes()), *results);
+                    }
                 }
             }
         }
+        Ok(whole)
     }
 
     /// Lands a batch of whole runs.

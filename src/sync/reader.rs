@@ -103,7 +103,9 @@ impl Reader<'_> {
         self.send(Read::Same(same))?;
         let (again, asked) = mpsc::channel();
         self.send(Read::End(again))?;
-        if let Ok(lacking) = asked.recv() {
+        if let Ok(lacking) = asked.recv()
+            && !lacking.is_empty()
+        {
             source.wanted_runs(&mut |_, key| Ok(lacking.contains(&key.run_id)), &mut |found| self.run(found))?;
         }
         self.flush()

@@ -103,7 +103,7 @@ pub fn all(backend: Backend) -> Vec<(String, String)> {
                 let key = ["run_id", "target_qname"];
                 add(&template, context! { table_name => "amx_history_results", key, ..results.clone() });
             }
-            "hashed_results.sql" | "run_ids.sql" => {
+            "hashed_results.sql" | "result_counts.sql" | "run_ids.sql" => {
                 for after in [false, true] {
                     add(&template, context! { after, ..results.clone() });
                 }

@@ -211,9 +211,10 @@ class Session:
         parts = [token for token in tokens(sql) if not token.startswith(("--", "/*"))]
         schema, out, at = None, [], 0
         owner = re.search(r"owner = '([^']*)'", sql)
+        aliases = re.findall(r'"[^"]+"\."[^"]+" ("[^"]+")', sql)
         while at < len(parts):
             token, rest = parts[at], parts[at + 1 : at + 3]
-            if token.startswith('"') and rest and rest[0] == "." and rest[1].startswith('"'):
+            if token.startswith('"') and token not in aliases and rest and rest[0] == "." and rest[1].startswith('"'):
                 schema = token[1:-1]
                 at += 1
             elif token == "''":

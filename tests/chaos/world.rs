@@ -541,9 +541,11 @@ fn set_content(store: &Store, content: Option<&[u8]>) {
             std::fs::write(store.url.trim_start_matches("sqlite://"), content).unwrap();
         }
         "postgresql" => {
-            // Nothing is proved by waiting for the disk here.
-            let drop = format!("SET synchronous_commit = off; DROP SCHEMA IF EXISTS {} CASCADE;\n", store.schema.to_lowercase());
-            anew(store, &drop, &script());
+            // Nothing is proved by waiting for the disk here, until all is there: a server that crashes next is to have it.
+            let schema = store.schema.to_lowercase();
+            let drop = format!("SET synchronous_commit = off; DROP SCHEMA IF EXISTS {schema} CASCADE;\n");
+            let end = format!("\nSET synchronous_commit = on; CREATE TABLE {schema}.whole (); DROP TABLE {schema}.whole;\n");
+            anew(store, &drop, &(script() + &end));
         }
         _ => anew(store, &format!("DROP DATABASE IF EXISTS `{0}`; CREATE DATABASE `{0}`; USE `{0}`;\n", store.schema), &script()),
     }

@@ -19,6 +19,17 @@ fn small() -> Home {
     home
 }
 
+/// A home that knows a store and whose own local store has a run of each of so many days; and that local store.
+fn recorded(days: u32, store: &Store) -> (Home, PathBuf) {
+    let home = Home::new();
+    let (file, me) = own(home.dir.path());
+    for day in 1..=days {
+        add_own_run(&file, &me, &format!("run_2026-06-0{day}_10-00-001"), &format!("2026-06-0{day}T10:00:00.000000Z"));
+    }
+    home.migrated(store);
+    (home, file)
+}
+
 fn forget_journal(home: &Home) {
     for name in ["amx-schema.db", "amx-schema.db-wal", "amx-schema.db-shm"] {
         let _ = std::fs::remove_file(home.path(name));
@@ -370,12 +381,7 @@ fn whoever_changed_a_run_of_our_own_local_store_the_next_import_sends_it() {
         ),
     ];
     for store in Store::all() {
-        let home = Home::new();
-        let (file, me) = own(home.dir.path());
-        for day in 1..=3 {
-            add_own_run(&file, &me, &format!("run_2026-06-0{day}_10-00-001"), &format!("2026-06-0{day}T10:00:00.000000Z"));
-        }
-        home.migrated(&store);
+        let (home, file) = recorded(3, &store);
         home.import(&store, &[]);
         for (change, [updated, there], wanted) in &changes {
             edit(&file, change);
@@ -391,12 +397,7 @@ fn whoever_changed_a_run_of_our_own_local_store_the_next_import_sends_it() {
 #[test]
 fn a_row_that_was_deleted_from_the_store_is_restored_from_our_own_local_store() {
     for store in Store::all() {
-        let home = Home::new();
-        let (file, me) = own(home.dir.path());
-        for day in 1..=3 {
-            add_own_run(&file, &me, &format!("run_2026-06-0{day}_10-00-001"), &format!("2026-06-0{day}T10:00:00.000000Z"));
-        }
-        home.migrated(&store);
+        let (home, _) = recorded(3, &store);
         home.import(&store, &[]);
         let rows = store.rows();
         store.sql("DELETE FROM amx_history_results WHERE run_id = 'run_2026-06-01_10-00-001' AND target_qname = 'sales.t.c';");
@@ -413,10 +414,7 @@ fn a_row_that_was_deleted_from_the_store_is_restored_from_our_own_local_store() 
 #[test]
 fn runs_of_our_own_local_store_that_nobody_changed_are_not_read_again() {
     for store in Store::all() {
-        let home = Home::new();
-        let (file, me) = own(home.dir.path());
-        add_own_run(&file, &me, "run_2026-06-01_10-00-001", "2026-06-01T10:00:00.000000Z");
-        home.migrated(&store);
+        let (home, file) = recorded(1, &store);
         home.import(&store, &[]);
         // What would be told if it was read.
         edit(&file, "DROP TRIGGER local_run_marked_again; UPDATE amx_history_runs SET state = 'unheard of'");

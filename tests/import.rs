@@ -581,6 +581,24 @@ fn a_row_that_was_deleted_from_the_store_is_restored_also_where_only_another_run
     }
 }
 
+#[test]
+fn a_row_that_was_deleted_from_the_store_is_restored_also_where_the_file_has_lost_another_run() {
+    for store in Store::all() {
+        let home = small();
+        home.migrated(&store);
+        home.import(&store, &[]);
+        let ids = ids(&home);
+        edit(&home.path("history.db"), "DELETE FROM run_results WHERE run_id = 3; DELETE FROM analysis_runs WHERE id = 3");
+        assert_eq!(runs(&home.import(&store, &[])), [0, 0, 2, 0, 0], "{}", store.backend);
+        store.sql(&format!(
+            "DELETE FROM amx_history_results WHERE run_id = '{0}'; DELETE FROM amx_history_runs WHERE run_id = '{0}';",
+            ids[0]
+        ));
+        let report = home.import(&store, &[]);
+        assert_eq!((runs(&report), results(&report)), ([1, 0, 1, 0, 0], [4, 0, 4]), "{}", store.backend);
+    }
+}
+
 // --- conflicts
 
 /// Two homes whose second runs have one id and other content, the first one's in the store.
